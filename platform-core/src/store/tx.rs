@@ -1,0 +1,209 @@
+//! The transaction guard and the borrowed connection.
+//!
+//! A connection whose transaction did not end for certain is closed, never returned to the pool: sqlx 0.9.0
+//! hands out a stale transaction after a cancelled `begin`, and keeps a pool permit for ever when a dead
+//! connection is dropped.
+
+use std::fmt;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
+
+use super::{Dialect, Pools, Query, postgres, sqlite};
+use crate::Error;
+
+/// An open transaction. Dropped without [`commit`](Self::commit) it is rolled back by closing its connection.
+pub struct Tx {
+    held: Held,
+    is_open: bool,
+    hooks: Vec<Hook>,
+}
+
+enum Held {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+/// A borrowed connection: a [`Tx`], or one of the service's own sqlx transactions.
+pub struct Conn<'c> {
+    native: Native<'c>,
+    hooks: Option<&'c mut Vec<Hook>>,
+}
+
+/// The driver's own connection behind a [`Conn`].
+#[derive(Debug)]
+pub enum Native<'c> {
+    /// A SQLite connection.
+    Sqlite(&'c mut SqliteConnection),
+    /// A PostgreSQL connection.
+    Postgres(&'c mut PgConnection),
+}
+
+pub(super) async fn begin(pools: &Pools) -> Result<Tx, Error> {
+    let held = match pools {
+        Pools::Sqlite(pools) => Held::Sqlite(pools.acquire_writer().await?),
+        Pools::Postgres(pools) => Held::Postgres(pools.acquire().await?),
+    };
+    let mut tx = Tx { held, is_open: true, hooks: Vec::new() };
+    match &mut tx.held {
+        Held::Sqlite(conn) => sqlite::control(conn, "BEGIN IMMEDIATE").await?,
+        Held::Postgres(conn) => postgres::control(conn, "BEGIN ISOLATION LEVEL READ COMMITTED").await?,
+    }
+    Ok(tx)
+}
+
+impl Tx {
+    /// Starts a statement in this transaction.
+    pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        Query::on_conn(self.conn(), sql)
+    }
+
+    /// Borrows the connection in the form that the platform's own calls take.
+    pub fn conn(&mut self) -> Conn<'_> {
+        let native = match &mut self.held {
+            Held::Sqlite(conn) => Native::Sqlite(conn),
+            Held::Postgres(conn) => Native::Postgres(conn),
+        };
+        Conn { native, hooks: Some(&mut self.hooks) }
+    }
+
+    /// Returns the native PostgreSQL connection, if this is one.
+    pub fn postgres(&mut self) -> Option<&mut PgConnection> {
+        match &mut self.held {
+            Held::Postgres(conn) => Some(conn),
+            Held::Sqlite(_) => None,
+        }
+    }
+
+    /// Returns the native SQLite connection, if this is one.
+    pub fn sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match &mut self.held {
+            Held::Sqlite(conn) => Some(conn),
+            Held::Postgres(_) => None,
+        }
+    }
+
+    /// Returns which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match &self.held {
+            Held::Sqlite(_) => Dialect::Sqlite,
+            Held::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Calls `hook` right after the commit has succeeded; never after a rollback.
+    pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.push(Box::new(hook));
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// A transient error leaves open whether the commit took place; everything written must be safe to repeat.
+    ///
+    /// # Cancel safety
+    /// The same: dropped while it runs, the outcome is unknown and the connection is closed.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.end("COMMIT").await?;
+        for hook in std::mem::take(&mut self.hooks) {
+            hook();
+        }
+        Ok(())
+    }
+
+    /// Rolls back and keeps the connection for others.
+    ///
+    /// # Errors
+    /// Those of the connection; the transaction is undone all the same.
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Result<(), Error> {
+        match &mut self.held {
+            Held::Sqlite(conn) => sqlite::control(conn, statement).await?,
+            Held::Postgres(conn) => postgres::control(conn, statement).await?,
+        }
+        self.is_open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if self.is_open {
+            match &mut self.held {
+                Held::Sqlite(conn) => conn.close_on_drop(),
+                Held::Postgres(conn) => conn.close_on_drop(),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx").field("dialect", &self.dialect()).finish_non_exhaustive()
+    }
+}
+
+impl<'c> Conn<'c> {
+    /// Starts a statement on this connection.
+    pub fn query(&mut self, sql: &'static str) -> Query<'_> {
+        Query::on_conn(self.reborrow(), sql)
+    }
+
+    /// Borrows the connection again for a shorter time.
+    pub fn reborrow(&mut self) -> Conn<'_> {
+        let native = match &mut self.native {
+            Native::Sqlite(conn) => Native::Sqlite(conn),
+            Native::Postgres(conn) => Native::Postgres(conn),
+        };
+        Conn { native, hooks: self.hooks.as_deref_mut() }
+    }
+
+    /// Returns the driver's own connection.
+    pub fn into_native(self) -> Native<'c> {
+        self.native
+    }
+
+    /// Answers whether this is a [`Tx`], whose begin and commit are ours to see.
+    pub fn is_tx(&self) -> bool {
+        self.hooks.is_some()
+    }
+
+    /// Calls `hook` after the commit if this is a [`Tx`]; a foreign commit cannot be seen.
+    pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        if let Some(hooks) = &mut self.hooks {
+            hooks.push(Box::new(hook));
+        }
+    }
+}
+
+impl fmt::Debug for Conn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.native {
+            Native::Sqlite(_) => "sqlite connection",
+            Native::Postgres(_) => "postgres connection",
+        })
+    }
+}
+
+impl<'c> From<&'c mut Tx> for Conn<'c> {
+    fn from(tx: &'c mut Tx) -> Self {
+        tx.conn()
+    }
+}
+
+impl<'c> From<&'c mut SqliteConnection> for Conn<'c> {
+    fn from(conn: &'c mut SqliteConnection) -> Self {
+        Self { native: Native::Sqlite(conn), hooks: None }
+    }
+}
+
+impl<'c> From<&'c mut PgConnection> for Conn<'c> {
+    fn from(conn: &'c mut PgConnection) -> Self {
+        Self { native: Native::Postgres(conn), hooks: None }
+    }
+}

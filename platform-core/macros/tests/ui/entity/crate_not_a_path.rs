@@ -1,0 +1,15 @@
+//! A crate that is a text.
+//! The message shows the form.
+
+use platform_core::Entity;
+
+#[derive(Clone, Entity)]
+#[entity(kind = "order", crate = "core")]
+struct Order {
+    #[entity(id)]
+    id: u32,
+    #[entity(version)]
+    version: u64,
+}
+
+fn main() {}

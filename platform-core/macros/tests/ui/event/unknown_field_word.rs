@@ -1,0 +1,18 @@
+//! A word that no field of an event has.
+//! The message lists the words.
+
+#[path = "../support/events.rs"]
+mod events;
+
+use platform_core_macros::Event;
+
+#[derive(serde::Serialize, serde::Deserialize, Event)]
+#[event(type = "invoice.overdue", crate = events)]
+struct InvoiceOverdue {
+    #[event(key)]
+    invoice: u32,
+    #[event(secret)]
+    note: String,
+}
+
+fn main() {}

@@ -1,0 +1,137 @@
+create table platform_meta (name text primary key, value text not null) without rowid;
+insert into platform_meta values
+    ('secret', lower(hex(randomblob(32)))), ('generation', '1'), ('trimmed_to', '0');
+
+-- Append-only. A bare rowid would start again once retention has emptied the table.
+create table platform_log (
+    seq integer primary key autoincrement,
+    generation integer not null default 1,
+    lane integer not null,
+    key blob not null,
+    id_key blob not null,
+    type text not null,
+    tenant text not null,
+    origin text not null default '',
+    correlation_id text not null,
+    causation_id text,
+    occurred_at integer not null,
+    recorded_at integer not null,
+    depth integer not null default 0,
+    muted integer not null default 0,
+    late integer not null default 0,
+    attributes text not null,
+    data blob not null,
+    sealed_by text
+);
+create index platform_log_lane on platform_log (lane, seq);
+create index platform_log_key on platform_log (key, seq);
+
+create table platform_log_id (
+    id_key blob primary key,
+    seq integer not null,
+    content_hash blob
+) without rowid;
+
+create table platform_group (
+    id integer primary key autoincrement,
+    service text not null,
+    name text not null unique,
+    lanes integer not null,
+    start_at text not null,
+    start_position integer not null,
+    subscription text not null,
+    registered_at integer not null,
+    seen_at integer not null,
+    retired_at integer
+);
+
+create table platform_group_name (
+    name text primary key,
+    group_id integer not null,
+    recorded_at integer not null
+) without rowid;
+
+-- One lease a process.
+create table platform_process (
+    id blob primary key,
+    service text not null,
+    name text not null,
+    started_at integer not null,
+    renewed_at integer not null,
+    expires_at integer not null
+) without rowid;
+
+create table platform_member (
+    process blob not null,
+    group_id integer not null,
+    subscription text not null,
+    paused_at integer,
+    pause_reason text,
+    primary key (process, group_id)
+) without rowid;
+
+create table platform_lane (
+    group_id integer not null,
+    lane integer not null,
+    token integer not null default 0,
+    position integer not null,
+    handled integer not null default 0,
+    process blob,
+    taken_at integer,
+    crashes integer not null default 0,
+    in_hand integer,
+    muted_until integer,
+    resume_at integer,
+    primary key (group_id, lane)
+) without rowid;
+
+create table platform_blocked (
+    group_id integer not null,
+    key blob not null,
+    lane integer not null,
+    tenant text not null,
+    head integer not null,
+    type text not null,
+    state text not null check (state in ('waiting', 'parked', 'discarded')),
+    cause text,
+    reason text,
+    attempts integer not null default 0,
+    reasons text not null default '[]',
+    first_failed_at integer not null,
+    due integer not null,
+    revision integer not null default 1,
+    edited blob,
+    updated_at integer not null,
+    primary key (group_id, key)
+) without rowid;
+create index platform_blocked_due on platform_blocked (state, due);
+
+-- What people decided about parked events, kept for ever.
+create table platform_decision (
+    id integer primary key autoincrement,
+    group_id integer not null,
+    key blob not null,
+    tenant text not null,
+    head integer not null,
+    action text not null,
+    actor text not null,
+    reason text not null,
+    recorded_at integer not null
+);
+
+create table platform_run (
+    id integer primary key autoincrement,
+    group_id integer not null,
+    lane integer not null,
+    seq_from integer not null,
+    seq_to integer not null,
+    events integer not null,
+    attempt integer not null,
+    outcome text not null,
+    reason text,
+    produced integer not null default 0,
+    started_at integer not null,
+    duration_us integer not null
+);
+create index platform_run_seq on platform_run (group_id, seq_to);
+create index platform_run_started on platform_run (started_at);

@@ -1,0 +1,233 @@
+//! Blocked keys: where an event failed, later events of its key wait behind it.
+//!
+//! One row per group and key: the head that failed, and its state. Followers stay in the log and are found there
+//! by key. Only the lane's owner makes, moves and deletes rows, inside its fence; people change state and
+//! revision from outside.
+
+use std::time::Duration;
+
+use platform_core::store::Row;
+use platform_core::{Key, RetryPolicy, Store, Tx};
+
+use crate::Error;
+use crate::input::Stored;
+use crate::log::Position;
+
+/// The most keys that one group may block; beyond it reading pauses and retrying goes on.
+pub(crate) const BLOCKED_MAX: usize = 100_000;
+/// How many reasons of past attempts a row keeps.
+const REASONS_MAX: usize = 20;
+
+/// Why an event is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The handler said never again, or its payload cannot be read.
+    Rejected,
+    /// The policy's attempts are spent.
+    Exhausted,
+    /// It killed its process three times.
+    Crash,
+    /// It took its database connection down three times.
+    Database,
+    /// It would be one cause too many in its chain.
+    Depth,
+}
+
+impl Cause {
+    /// Returns the stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Exhausted => "exhausted",
+            Self::Crash => "crash",
+            Self::Database => "database",
+            Self::Depth => "depth",
+        }
+    }
+}
+
+/// What is to become of an event that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Next {
+    /// Try again after this wait.
+    Again(Duration),
+    Park(Cause),
+}
+
+impl Next {
+    /// Asks the policy after `attempts` failed ones.
+    pub(crate) fn by(policy: &RetryPolicy, attempts: u32, age: Duration, unit: f64) -> Self {
+        policy.after(attempts, age, unit).map_or(Self::Park(Cause::Exhausted), Self::Again)
+    }
+
+    fn columns(&self) -> (&'static str, Option<&'static str>, Duration) {
+        match self {
+            Self::Again(wait) => ("waiting", None, *wait),
+            Self::Park(cause) => ("parked", Some(cause.as_str()), Duration::ZERO),
+        }
+    }
+}
+
+/// A blocked key whose time has come.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    pub(crate) group: i64,
+    pub(crate) lane: i16,
+    pub(crate) key: Key,
+    pub(crate) head: Position,
+    pub(crate) is_discarded: bool,
+    pub(crate) cause: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) reasons: Vec<String>,
+    pub(crate) age: Duration,
+    pub(crate) revision: i64,
+    pub(crate) edited: Option<Vec<u8>>,
+}
+
+/// Makes the row of a key whose event failed for the first time, or that becomes the head itself.
+pub(crate) async fn block(
+    tx: &mut Tx,
+    (group, lane): (i64, i16),
+    event: &Stored,
+    (attempts, reason, next): (u32, Option<&str>, &Next),
+) -> Result<(), Error> {
+    let (state, cause, wait) = next.columns();
+    let reasons: Vec<&str> = reason.into_iter().collect();
+    tx.query(BLOCK)
+        .bind(group)
+        .bind(event.key)
+        .bind(lane)
+        .bind(event.tenant.as_str())
+        .bind(event.seq)
+        .bind(event.kind.as_str())
+        .bind(state)
+        .bind(cause)
+        .bind(reason)
+        .bind(attempts)
+        .bind(serde_json::json!(reasons).to_string())
+        .bind(wait)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Counts an attempt before it is made. Answers false when somebody changed the row meanwhile.
+pub(crate) async fn count(tx: &mut Tx, due: &Due) -> Result<bool, Error> {
+    let sql = COUNT;
+    let hit = tx.query(sql).bind(due.group).bind(due.key).bind(due.revision).execute().await?;
+    Ok(hit == 1)
+}
+
+/// Puts a failed retry off, or parks it. Answers false when somebody changed the row meanwhile.
+pub(crate) async fn put_off(
+    tx: &mut Tx,
+    due: &Due,
+    reason: &str,
+    next: &Next,
+) -> Result<bool, Error> {
+    let (state, cause, wait) = next.columns();
+    let mut reasons = due.reasons.clone();
+    reasons.push(reason.to_owned());
+    let from = reasons.len().saturating_sub(REASONS_MAX);
+    let hit = tx
+        .query(PUT_OFF)
+        .bind(due.group)
+        .bind(due.key)
+        .bind(due.revision)
+        .bind(state)
+        .bind(cause)
+        .bind(reason)
+        .bind(serde_json::json!(&reasons[from..]).to_string())
+        .bind(wait)
+        .execute()
+        .await?;
+    Ok(hit == 1)
+}
+
+/// Moves the row to its next follower, or deletes it. Answers false when somebody changed it meanwhile.
+pub(crate) async fn advance(
+    tx: &mut Tx,
+    due: &Due,
+    follower: Option<(Position, &str)>,
+) -> Result<bool, Error> {
+    let hit = match follower {
+        Some((head, kind)) => {
+            let query = tx.query(ADVANCE).bind(due.group).bind(due.key).bind(due.revision);
+            query.bind(head).bind(kind).execute().await?
+        }
+        None => tx.query(FREE).bind(due.group).bind(due.key).bind(due.revision).execute().await?,
+    };
+    Ok(hit == 1)
+}
+
+/// Loads the blocked keys of one lane, after it has been taken.
+pub(crate) async fn keys(
+    store: &Store,
+    group: i64,
+    lane: i16,
+) -> Result<Vec<(Key, Position)>, Error> {
+    let rows = store.query(KEYS).bind(group).bind(lane).fetch_all().await?;
+    rows.iter().map(|row| Ok((row.get("key")?, row.get("head")?))).collect()
+}
+
+/// Finds what is due in the lanes of `process`, over all groups, at most `most` rows.
+pub(crate) async fn due(store: &Store, process: Key, most: i64) -> Result<Vec<Due>, Error> {
+    let rows = store.query(DUE).bind(process).bind(most).fetch_all().await?;
+    rows.iter().map(read_due).collect()
+}
+
+/// Finds the oldest waiting key of a group in the lanes of `process`, `skip` keys further on.
+pub(crate) async fn oldest(
+    store: &Store,
+    process: Key,
+    group: i64,
+    skip: i64,
+) -> Result<Option<Due>, Error> {
+    let row = store.query(OLDEST).bind(process).bind(group).bind(skip).fetch_optional().await?;
+    row.as_ref().map(read_due).transpose()
+}
+
+fn read_due(row: &Row) -> Result<Due, Error> {
+    let reasons: String = row.get("reasons")?;
+    Ok(Due {
+        group: row.get("group_id")?,
+        lane: i16::try_from(row.get::<i64>("lane")?).unwrap_or_default(),
+        key: row.get("key")?,
+        head: row.get("head")?,
+        is_discarded: row.get::<String>("state")? == "discarded",
+        cause: row.get("cause")?,
+        attempts: u32::try_from(row.get::<i64>("attempts")?).unwrap_or(u32::MAX),
+        reasons: serde_json::from_str(&reasons).unwrap_or_default(),
+        age: row.get("age")?,
+        revision: row.get("revision")?,
+        edited: row.get("edited")?,
+    })
+}
+
+const BLOCK: &str = "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
+        reason, attempts, reasons, first_failed_at, due, updated_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (select now from platform_time),
+        (select now from platform_time) + $12, (select now from platform_time))";
+const COUNT: &str = "update platform_blocked set attempts = attempts + 1
+    where group_id = $1 and key = $2 and revision = $3 and state = 'waiting'";
+const PUT_OFF: &str = "update platform_blocked set state = $4, cause = $5, reason = $6, reasons = $7,
+        due = (select now from platform_time) + $8, updated_at = (select now from platform_time)
+    where group_id = $1 and key = $2 and revision = $3";
+const ADVANCE: &str = "update platform_blocked set head = $4, type = $5, state = 'waiting', cause = null,
+        reason = null, attempts = 0, reasons = '[]', edited = null, revision = revision + 1,
+        first_failed_at = (select now from platform_time), due = (select now from platform_time),
+        updated_at = (select now from platform_time)
+    where group_id = $1 and key = $2 and revision = $3";
+const FREE: &str = "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3";
+const KEYS: &str = "select key, head from platform_blocked where group_id = $1 and lane = $2";
+const DUE: &str = "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
+        b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
+    from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
+    where l.process = $1 and b.state in ('waiting', 'discarded') and b.due <= (select now from platform_time)
+    order by b.due limit $2";
+const OLDEST: &str = "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
+        b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
+    from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
+    where l.process = $1 and b.group_id = $2 and b.state = 'waiting'
+    order by b.head limit 1 offset $3";

@@ -1,0 +1,177 @@
+//! What a handler may use besides its event: the transaction, publishing, identities.
+
+use std::collections::HashMap;
+
+use platform_core::{Change, Key, Store, Tx};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::envelope::Envelope;
+use crate::event::{Draft, Event, Identity, IntoDrafts};
+use crate::input::Received;
+use crate::log::Record;
+use crate::outcome::HandlerError;
+use crate::publisher::{Cause, Publisher};
+use crate::{Error, fence};
+
+/// The surroundings of one attempt.
+#[derive(Debug)]
+pub struct Context<'c> {
+    unit: &'c mut Unit,
+    cause: Cause,
+}
+
+/// The transaction of an attempt or a batch, begun on first use, and what was published in it.
+pub(crate) struct Unit {
+    store: Store,
+    permits: std::sync::Arc<Semaphore>,
+    token: i64,
+    begun: Option<(Tx, OwnedSemaphorePermit)>,
+    drafts: Vec<(Cause, Draft)>,
+    is_replay: bool,
+}
+
+impl std::fmt::Debug for Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unit").field("has_begun", &self.begun.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Unit {
+    pub(crate) fn new(store: &Store, permits: &std::sync::Arc<Semaphore>, token: i64) -> Self {
+        Self {
+            store: store.clone(),
+            permits: std::sync::Arc::clone(permits),
+            token,
+            begun: None,
+            drafts: Vec::new(),
+            is_replay: false,
+        }
+    }
+
+    pub(crate) fn context(&mut self, cause: Cause) -> Context<'_> {
+        Context { unit: self, cause }
+    }
+
+    pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
+        if self.begun.is_none() {
+            // The semaphore outlives every worker, so it is never closed.
+            let permit = std::sync::Arc::clone(&self.permits).acquire_owned().await;
+            let permit = permit.map_err(|error| Error::wiring("the worker is gone").with_source(error))?;
+            let mut tx = self.store.begin().await?;
+            fence::mark(&mut tx, self.token).await?;
+            self.begun = Some((tx, permit));
+        }
+        match &mut self.begun {
+            Some((tx, _)) => Ok(tx),
+            None => Err(Error::wiring("the transaction did not begin")),
+        }
+    }
+
+    /// How many events were published so far.
+    pub(crate) fn published(&self) -> usize {
+        self.drafts.len()
+    }
+
+    /// Decides the records of what was published, in order.
+    pub(crate) fn records(&mut self, publisher: &Publisher) -> Result<Vec<Record>, Error> {
+        let mut counts: HashMap<(String, String), usize> = HashMap::new();
+        std::mem::take(&mut self.drafts)
+            .into_iter()
+            .map(|(cause, draft)| {
+                let nth = counts.entry((cause.event.id().to_owned(), draft.kind.clone())).or_default();
+                let record = publisher.record(draft, Some(&cause), *nth);
+                *nth += 1;
+                record
+            })
+            .collect()
+    }
+
+    /// Hands the transaction over to be committed.
+    pub(crate) fn into_tx(self) -> Option<(Tx, OwnedSemaphorePermit)> {
+        self.begun
+    }
+
+    /// Undoes what was written, keeping the connection.
+    pub(crate) async fn undo(self) {
+        if let Some((tx, _permit)) = self.begun
+            && let Err(error) = tx.rollback().await
+        {
+            tracing::debug!(%error, "rolling back");
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Returns the transaction of this attempt, begun on first use. What is written through it commits together
+    /// with the event's position, or not at all.
+    ///
+    /// # Errors
+    /// The store's; passed on through `?` it spends no attempt.
+    pub async fn tx(&mut self) -> Result<&mut Tx, Error> {
+        self.unit.tx().await
+    }
+
+    /// Publishes an event, a change or a draft, caused by the event in hand. It is appended in the same
+    /// transaction, after everything that the handler writes; handled again, it has the same id.
+    pub fn publish(&mut self, event: impl IntoCaused) {
+        for draft in event.into_caused() {
+            self.unit.drafts.push((self.cause.clone(), draft));
+        }
+    }
+
+    /// Names which event of a slice the next [`publish`](Self::publish) answers.
+    pub fn answering<T>(&mut self, event: &Received<T>) -> &mut Self {
+        self.cause.event = Envelope::clone(&event.envelope);
+        self
+    }
+
+    /// Returns an identity for outside effects, equal whenever this event is handled by this handler: send it
+    /// as the idempotency key of a payment or a mail. `step` tells several effects apart.
+    pub fn idempotency_key(&self, step: &str) -> Key {
+        let event = &self.cause.event;
+        Key::of(
+            "effect",
+            &[
+                event.source().as_bytes(),
+                event.id().as_bytes(),
+                self.cause.group.as_bytes(),
+                step.as_bytes(),
+            ],
+        )
+    }
+
+    /// Answers whether the event is handled again by a replay.
+    pub fn is_replay(&self) -> bool {
+        self.unit.is_replay
+    }
+}
+
+/// What a handler can publish.
+pub trait IntoCaused {
+    #[doc(hidden)]
+    fn into_caused(self) -> Vec<Draft>;
+}
+
+impl<E: Event> IntoCaused for E {
+    fn into_caused(self) -> Vec<Draft> {
+        vec![Draft::of(&self, Identity::Caused)]
+    }
+}
+
+impl IntoCaused for Draft {
+    fn into_caused(self) -> Vec<Draft> {
+        vec![self]
+    }
+}
+
+impl IntoCaused for Change {
+    fn into_caused(self) -> Vec<Draft> {
+        let kind = self.event_type().to_owned();
+        self.into_drafts().unwrap_or_else(|error| vec![Draft::broken(kind, &error)])
+    }
+}
+
+/// A mistake in a published event is the handler's: trying again cannot help.
+pub(crate) fn unpublishable(error: &Error) -> HandlerError {
+    crate::outcome::Reject::reject(format!("what it published is refused: {}", crate::outcome::chain(error)))
+}

@@ -1,0 +1,100 @@
+//! The fence around everything an owner of a lane writes.
+//!
+//! Every transaction of an owner begins with a mark and ends with an update of the lane's row by its token, as
+//! the last statement before the commit. Whoever lost the lane meanwhile hits no row and rolls back; a handler
+//! that committed by itself has lost the mark.
+
+use platform_core::Tx;
+use platform_core::store::Dialect;
+
+use crate::Error;
+use crate::log::Position;
+
+/// How long a server waits for the next statement of a worker's transaction: below the lease, so that a stalled
+/// owner holds no locks when its lanes are taken over.
+const IDLE_MS: i64 = 8_000;
+
+/// The right to write as the owner of one lane.
+#[derive(Debug, Clone)]
+pub(crate) struct Fence {
+    pub(crate) group: i64,
+    pub(crate) lane: i16,
+    pub(crate) token: i64,
+    /// Where PostgreSQL keeps the row (its ctid): found by it, the update stays quick while an old snapshot
+    /// keeps dead versions of the row alive (0.05 ms against 3 ms after 100,000 updates).
+    pub(crate) place: String,
+}
+
+/// Marks a transaction right after its begin.
+pub(crate) async fn mark(tx: &mut Tx, token: i64) -> Result<(), Error> {
+    match tx.dialect() {
+        Dialect::Sqlite => tx.query("savepoint platform_mark").execute().await?,
+        Dialect::Postgres => {
+            tx.query(MARK).bind(token.to_string()).bind(IDLE_MS.to_string()).execute().await?
+        }
+    };
+    Ok(())
+}
+
+impl Fence {
+    /// Moves the lane to a position, counting the events handled, as the last statement of `tx`. Returns where
+    /// its row is now; nothing when the lane is lost or the mark is gone.
+    pub(crate) async fn close(
+        &self,
+        tx: &mut Tx,
+        to: (Position, usize),
+    ) -> Result<Option<String>, Error> {
+        match tx.dialect() {
+            Dialect::Sqlite => {
+                if tx.query("release platform_mark").execute().await.is_err() {
+                    return Ok(None);
+                }
+                self.update(tx, CLOSE_SQLITE, to).await
+            }
+            Dialect::Postgres => match self.update(tx, CLOSE_BY_PLACE, to).await? {
+                Some(place) => Ok(Some(place)),
+                // The row is elsewhere (another statement of ours moved it), or the lane is lost.
+                None => self.update(tx, CLOSE_POSTGRES, to).await,
+            },
+        }
+    }
+
+    async fn update(
+        &self,
+        tx: &mut Tx,
+        sql: &'static str,
+        (position, handled): (Position, usize),
+    ) -> Result<Option<String>, Error> {
+        let mut query = tx
+            .query(sql)
+            .bind(self.group)
+            .bind(self.lane)
+            .bind(self.token)
+            .bind(position)
+            .bind(i64::try_from(handled).unwrap_or(i64::MAX));
+        if sql == CLOSE_BY_PLACE {
+            if self.place.is_empty() {
+                return Ok(None);
+            }
+            query = query.bind(self.place.as_str());
+        }
+        let row = query.fetch_optional().await?;
+        Ok(row.map(|row| row.get("place")).transpose()?)
+    }
+}
+
+const MARK: &str = "select set_config('platform.mark', $1, true),
+    set_config('idle_in_transaction_session_timeout', $2, true)";
+/// Within one token a position only grows; a retry that commits beside the reading must not set it back.
+const CLOSE_SQLITE: &str = "update platform_lane set position = max(position, $4), handled = handled + $5,
+        crashes = 0, in_hand = null
+    where group_id = $1 and lane = $2 and token = $3 returning '' as place";
+const CLOSE_POSTGRES: &str = "update platform_lane set position = greatest(position, $4), handled = handled + $5,
+        crashes = 0, in_hand = null
+    where group_id = $1 and lane = $2 and token = $3 and current_setting('platform.mark', true) = $3::text
+    returning ctid::text as place";
+const CLOSE_BY_PLACE: &str = "update platform_lane set position = greatest(position, $4), handled = handled + $5,
+        crashes = 0, in_hand = null
+    where ctid = $6::text::tid and group_id = $1 and lane = $2 and token = $3
+      and current_setting('platform.mark', true) = $3::text
+    returning ctid::text as place";

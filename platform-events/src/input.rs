@@ -1,0 +1,164 @@
+//! What handlers receive: typed events, entity changes, or the envelope itself.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use platform_core::{ChangePayload, Entity};
+
+use crate::envelope::Envelope;
+use crate::event::Event;
+
+/// A type that a handler can ask for.
+pub trait Input: Sized + Send + Sync + 'static {
+    /// Which event types hold it.
+    fn patterns() -> Vec<String>;
+
+    /// Answers whether an event of a matching type is one; others are passed over.
+    fn concerns(_envelope: &Envelope) -> bool {
+        true
+    }
+
+    /// Reads it from the payload.
+    ///
+    /// # Errors
+    /// Why the payload cannot be read; the event is parked with it.
+    fn decode(envelope: &Envelope) -> Result<Self, String>;
+}
+
+impl<E: Event> Input for E {
+    fn patterns() -> Vec<String> {
+        vec![E::TYPE.to_owned()]
+    }
+
+    fn decode(envelope: &Envelope) -> Result<Self, String> {
+        serde_json::from_slice(envelope.data()).map_err(|error| format!("the payload is no {}: {error}", E::TYPE))
+    }
+}
+
+impl Input for Envelope {
+    fn patterns() -> Vec<String> {
+        vec!["**".to_owned()]
+    }
+
+    fn decode(envelope: &Envelope) -> Result<Self, String> {
+        Ok(envelope.clone())
+    }
+}
+
+/// A change of an entity, whatever its verb. Secret and ignored fields hold their defaults.
+#[derive(Debug, Clone)]
+pub struct EntityChanged<T> {
+    /// The last segment of the event's type, such as `created` or `shipped`.
+    pub verb: String,
+    /// The entity before; nothing when it was created.
+    pub before: Option<T>,
+    /// The entity after; nothing when it was deleted.
+    pub after: Option<T>,
+    /// The paths of the fields that differ.
+    pub changed: Vec<String>,
+    /// The version that the change made.
+    pub version: u64,
+}
+
+impl<T> EntityChanged<T> {
+    /// Returns the entity after the change, or before it when it was deleted.
+    pub fn entity(&self) -> Option<&T> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+}
+
+impl<T: Entity> Input for EntityChanged<T> {
+    fn patterns() -> Vec<String> {
+        vec![format!("{}.*", T::KIND)]
+    }
+
+    fn concerns(envelope: &Envelope) -> bool {
+        envelope.entitytype() == Some(T::KIND)
+    }
+
+    fn decode(envelope: &Envelope) -> Result<Self, String> {
+        let read = || {
+            let payload = ChangePayload::parse(envelope.data())?;
+            let (before, after) = payload.restore::<T>()?;
+            Ok::<_, platform_core::Error>(Self {
+                verb: payload.verb().to_owned(),
+                before,
+                after,
+                changed: payload.changed().to_vec(),
+                version: payload.version(),
+            })
+        };
+        read().map_err(|error| crate::outcome::chain(&error))
+    }
+}
+
+/// An event on its way through a handler. Dereferences to the typed value.
+#[derive(Debug, Clone)]
+pub struct Received<T> {
+    value: T,
+    pub(crate) envelope: Arc<Envelope>,
+    position: i64,
+    recorded_at: DateTime<Utc>,
+    is_muted: bool,
+}
+
+impl<T: Input> Received<T> {
+    pub(crate) fn decode(stored: &Stored) -> Result<Self, String> {
+        Ok(Self {
+            value: T::decode(&stored.envelope)?,
+            envelope: Arc::clone(&stored.envelope),
+            position: stored.seq,
+            recorded_at: stored.recorded_at,
+            is_muted: stored.is_muted,
+        })
+    }
+}
+
+impl<T> Received<T> {
+    /// Returns the whole envelope: id, source, tenant, correlation, actor, time.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// Returns the position in the log.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Returns when it was appended.
+    pub fn recorded_at(&self) -> DateTime<Utc> {
+        self.recorded_at
+    }
+
+    /// Answers whether it is memory of something past (imported, backfilled, replayed): consequences that reach
+    /// out skip it visibly.
+    pub fn is_muted(&self) -> bool {
+        self.is_muted
+    }
+
+    /// Returns the typed value.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T> Deref for Received<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// An event as the worker hands it to an erased handler.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) seq: i64,
+    pub(crate) key: platform_core::Key,
+    pub(crate) tenant: String,
+    pub(crate) kind: String,
+    pub(crate) is_muted: bool,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) envelope: Arc<Envelope>,
+}

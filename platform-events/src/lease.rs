@@ -1,0 +1,208 @@
+//! One lease a process, and the lanes it holds by it.
+//!
+//! All times are the database's. A lane is free when no process holds it or the holder's lease has run out;
+//! taking it raises its token, so that whatever the old holder still writes is fenced off.
+
+use std::time::Duration;
+
+use platform_core::store::Dialect;
+use platform_core::{Key, Store};
+
+use crate::Error;
+use crate::log::Position;
+
+/// The presence of one process.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    store: Store,
+    pub(crate) process: Key,
+    length: Duration,
+}
+
+/// A lane that was taken, as the take-over's own statement returned it.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) lane: i16,
+    pub(crate) token: i64,
+    pub(crate) position: Position,
+    pub(crate) crashes: i64,
+    pub(crate) in_hand: Option<Position>,
+    pub(crate) place: String,
+}
+
+/// How the lanes of one group are shared right now.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Share {
+    pub(crate) members: i64,
+    pub(crate) lanes: i64,
+    pub(crate) free: i64,
+}
+
+impl Share {
+    /// The most lanes that one process should hold.
+    pub(crate) fn fair(&self) -> i64 {
+        let members = self.members.max(1);
+        (self.lanes + members - 1) / members
+    }
+}
+
+impl Lease {
+    pub(crate) fn new(store: &Store, length: Duration) -> Self {
+        Self { store: store.clone(), process: Key::unique(), length }
+    }
+
+    /// Renews the lease, or begins it.
+    pub(crate) async fn renew(&self, service: &str) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.query(RENEW)
+            .bind(self.process)
+            .bind(service)
+            .bind(format!("process {}", std::process::id()))
+            .bind(self.length)
+            .execute()
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Says that this process handles a group.
+    pub(crate) async fn join(&self, group: i64, subscription: &str) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.query(JOIN).bind(self.process).bind(group).bind(subscription).execute().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Says, or takes back, that the kill switch of a group is open in this process.
+    pub(crate) async fn pause(&self, group: i64, reason: Option<&str>) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.query(PAUSE).bind(self.process).bind(group).bind(reason).execute().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Looks how a group is shared.
+    pub(crate) async fn share(&self, group: i64) -> Result<Share, Error> {
+        let row = self.store.query(SHARE).bind(group).fetch_one().await?;
+        Ok(Share { members: row.get("members")?, lanes: row.get("lanes")?, free: row.get("free")? })
+    }
+
+    /// Takes up to `most` free lanes of a group.
+    pub(crate) async fn take(&self, group: i64, most: i64) -> Result<Vec<Taken>, Error> {
+        let mut tx = self.store.begin().await?;
+        let sql = match tx.dialect() {
+            Dialect::Sqlite => TAKE_SQLITE,
+            Dialect::Postgres => TAKE_POSTGRES,
+        };
+        let rows =
+            tx.query(sql).bind(self.process).bind(group).bind(most).fetch_all().await?;
+        let taken = rows.iter().map(taken).collect::<Result<_, Error>>()?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// Reads one lane again; nothing when this process does not hold it any more.
+    pub(crate) async fn read(
+        &self,
+        group: i64,
+        lane: i16,
+        token: i64,
+    ) -> Result<Option<Taken>, Error> {
+        let sql = match self.store.dialect() {
+            Dialect::Sqlite => READ_SQLITE,
+            Dialect::Postgres => READ_POSTGRES,
+        };
+        let row = self.store.query(sql).bind(group).bind(lane).bind(token).fetch_optional().await?;
+        row.as_ref().map(taken).transpose()
+    }
+
+    /// Gives a lane back in good order.
+    pub(crate) async fn release(&self, group: i64, lane: i16, token: i64) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.query(RELEASE).bind(group).bind(lane).bind(token).execute().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends the presence of this process.
+    pub(crate) async fn leave(&self) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        for sql in [RELEASE_ALL, LEAVE_GROUPS, LEAVE] {
+            tx.query(sql).bind(self.process).execute().await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Removes what dead processes left, and old runs.
+    pub(crate) async fn tidy(&self, keep_runs: Duration) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        tx.query(TIDY_MEMBERS).execute().await?;
+        tx.query(TIDY_PROCESSES).execute().await?;
+        tx.query(TIDY_RUNS).bind(keep_runs).execute().await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn taken(row: &platform_core::store::Row) -> Result<Taken, Error> {
+    Ok(Taken {
+        lane: i16::try_from(row.get::<i64>("lane")?).unwrap_or_default(),
+        token: row.get("token")?,
+        position: row.get("position")?,
+        crashes: row.get("crashes")?,
+        in_hand: row.get("in_hand")?,
+        place: row.get("place")?,
+    })
+}
+
+const RENEW: &str = "insert into platform_process (id, service, name, started_at, renewed_at, expires_at)
+    values ($1, $2, $3, (select now from platform_time), (select now from platform_time),
+        (select now from platform_time) + $4)
+    on conflict (id) do update set renewed_at = excluded.renewed_at, expires_at = excluded.expires_at";
+const JOIN: &str = "insert into platform_member (process, group_id, subscription) values ($1, $2, $3)
+    on conflict (process, group_id) do update set subscription = excluded.subscription";
+const PAUSE: &str = "update platform_member set pause_reason = $3,
+        paused_at = case when $3 is null then null else (select now from platform_time) end
+    where process = $1 and group_id = $2";
+const SHARE: &str = "select
+    (select count(*) from platform_member m join platform_process p on p.id = m.process
+        where m.group_id = $1 and p.expires_at > (select now from platform_time)) as members,
+    (select count(*) from platform_lane where group_id = $1) as lanes,
+    (select count(*) from platform_lane l where l.group_id = $1 and (l.process is null or not exists (
+        select 1 from platform_process p
+        where p.id = l.process and p.expires_at > (select now from platform_time)))) as free";
+const TAKE_SQLITE: &str = "update platform_lane set token = token + 1,
+        crashes = case when process is null then crashes else crashes + 1 end,
+        process = $1, taken_at = (select now from platform_time)
+    where (group_id, lane) in (
+        select w.group_id, w.lane from platform_lane w
+        where w.group_id = $2 and (w.process is null or not exists (select 1 from platform_process p
+            where p.id = w.process and p.expires_at > (select now from platform_time)))
+        order by w.lane limit $3)
+    returning lane, token, position, crashes, in_hand, '' as place";
+const TAKE_POSTGRES: &str = "update platform_lane set token = token + 1,
+        crashes = case when process is null then crashes else crashes + 1 end,
+        process = $1, taken_at = (select now from platform_time)
+    where (group_id, lane) in (
+        select w.group_id, w.lane from platform_lane w
+        where w.group_id = $2 and (w.process is null or not exists (select 1 from platform_process p
+            where p.id = w.process and p.expires_at > (select now from platform_time)))
+        order by w.lane limit $3 for update skip locked)
+    returning lane, token, position, crashes, in_hand, ctid::text as place";
+const READ_SQLITE: &str = "select lane, token, position, crashes, in_hand, '' as place
+    from platform_lane where group_id = $1 and lane = $2 and token = $3";
+const READ_POSTGRES: &str = "select lane, token, position, crashes, in_hand, ctid::text as place
+    from platform_lane where group_id = $1 and lane = $2 and token = $3";
+const RELEASE: &str = "update platform_lane set process = null
+    where group_id = $1 and lane = $2 and token = $3";
+const RELEASE_ALL: &str = "update platform_lane set process = null where process = $1";
+const LEAVE_GROUPS: &str = "delete from platform_member where process = $1";
+const LEAVE: &str = "delete from platform_process where id = $1";
+const TIDY_MEMBERS: &str = "delete from platform_member where process not in (
+    select id from platform_process where expires_at > (select now from platform_time))";
+const TIDY_PROCESSES: &str = "delete from platform_process
+    where expires_at <= (select now from platform_time)
+      and id not in (select process from platform_lane where process is not null)";
+const TIDY_RUNS: &str = "delete from platform_run where id in (select id from platform_run
+    where started_at < (select now from platform_time) - $1 order by started_at limit 1000)";

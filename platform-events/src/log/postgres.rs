@@ -1,0 +1,385 @@
+//! The log on PostgreSQL: publisher floors and the bound.
+//!
+//! Before a transaction draws its first number it takes one shared advisory lock that carries a lower bound of
+//! every number it will draw (its floor). The reader asks for the last number first and the floors second: what
+//! is not yet among the locks will draw above that number, so below the least floor everything is decided.
+
+use platform_core::{Key, Store};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::{Appended, Bound, Chunk, Holder, LogRow, Position, READ_MAX, Record};
+use crate::{Error, ErrorKind};
+
+/// What a publisher needs to know of the log to append through any connection of the database.
+#[derive(Clone, Debug)]
+pub(super) struct Statements {
+    append: Arc<str>,
+    known: Arc<str>,
+    namespace: i64,
+    partition_rows: i64,
+    /// The least position without a partition made ahead, as far as this process knows.
+    partitioned_to: Arc<AtomicI64>,
+}
+
+impl Statements {
+    pub(super) async fn prepare(pool: &PgPool) -> Result<Self, Error> {
+        let (schema, oid, rows, partitioned_to): (String, i64, String, i64) =
+            sqlx::query_as(PLACE).fetch_one(pool).await.map_err(failed)?;
+        let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+        // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
+        let lock = i64::from((oid & 0xffff_ffff) as u32 as i32);
+        let fill = |sql: &str| -> Arc<str> {
+            sql.replace("{schema}", &quoted)
+                .replace("{oid}", &oid.to_string())
+                .replace("{lock}", &lock.to_string())
+                .into()
+        };
+        let statements = Self {
+            append: fill(APPEND),
+            known: fill(KNOWN),
+            namespace: oid,
+            partition_rows: rows.parse().unwrap_or(1_000_000),
+            partitioned_to: Arc::new(AtomicI64::new(partitioned_to)),
+        };
+        statements.partition_ahead(pool, partitioned_to - 2 * statements.partition_rows).await?;
+        Ok(statements)
+    }
+
+    /// Makes partitions until two whole ones lie ahead of `last`.
+    async fn partition_ahead(&self, pool: &PgPool, last: Position) -> Result<(), Error> {
+        let wanted = last + 2 * self.partition_rows;
+        loop {
+            let from = self.partitioned_to.load(Ordering::Acquire);
+            if from > wanted {
+                return Ok(());
+            }
+            sqlx::query(PARTITION).bind(from).execute(pool).await.map_err(failed)?;
+            self.partitioned_to.fetch_max(from + self.partition_rows, Ordering::AcqRel);
+        }
+    }
+}
+
+pub(super) async fn append(
+    statements: &Statements,
+    pool: Option<&PgPool>,
+    conn: &mut PgConnection,
+    records: &[Record],
+) -> Result<Vec<Appended>, Error> {
+    let rows = insert(statements, conn, records).await?;
+    let mut seqs: HashMap<Key, Position> =
+        rows.iter().map(|row| (Key::from(row.get::<uuid::Uuid, _>(1)), row.get(0))).collect();
+    if let (Some(pool), Some(&last)) = (pool, seqs.values().max()) {
+        statements.partition_ahead(pool, last).await?;
+    }
+    let first: Vec<Option<Position>> =
+        records.iter().map(|record| seqs.remove(&record.id_key)).collect();
+    let missing: Vec<uuid::Uuid> = records
+        .iter()
+        .zip(&first)
+        .filter(|(_, seq)| seq.is_none())
+        .map(|(record, _)| record.id_key.as_uuid())
+        .collect();
+    let known = known(statements, conn, &missing).await?;
+    records
+        .iter()
+        .zip(first)
+        .map(|(record, seq)| match seq {
+            Some(seq) => Ok(Appended::New(seq)),
+            None => known.get(&record.id_key).cloned().ok_or_else(|| not_appended(conn_hint())),
+        })
+        .collect()
+}
+
+fn conn_hint() -> &'static str {
+    "the append returned no row; publish inside a transaction at READ COMMITTED"
+}
+
+fn not_appended(hint: &str) -> Error {
+    Error::new(ErrorKind::NotInTransaction, hint)
+}
+
+async fn insert(
+    statements: &Statements,
+    conn: &mut PgConnection,
+    records: &[Record],
+) -> Result<Vec<PgRow>, Error> {
+    macro_rules! column {
+        ($record:ident => $value:expr) => {
+            records.iter().map(|$record| $value).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(AssertSqlSafe(Arc::clone(&statements.append)))
+        .bind(column!(r => r.id_key.as_uuid()))
+        .bind(column!(r => r.content_hash.clone()))
+        .bind(column!(r => r.lane))
+        .bind(column!(r => r.key.as_uuid()))
+        .bind(column!(r => r.kind.clone()))
+        .bind(column!(r => r.tenant.clone()))
+        .bind(column!(r => r.correlation_id.clone()))
+        .bind(column!(r => r.causation_id.clone()))
+        .bind(column!(r => r.occurred_at))
+        .bind(column!(r => r.depth))
+        .bind(column!(r => r.is_muted))
+        .bind(column!(r => r.attributes.clone()))
+        .bind(column!(r => r.data.to_vec()))
+        .fetch_all(conn)
+        .await
+        .map_err(failed)
+}
+
+/// Ids that returned no row stand in the log already; a second statement sees also what was committed while
+/// the first one ran.
+async fn known(
+    statements: &Statements,
+    conn: &mut PgConnection,
+    ids: &[uuid::Uuid],
+) -> Result<HashMap<Key, Appended>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(AssertSqlSafe(Arc::clone(&statements.known)))
+        .bind(ids)
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    Ok(rows
+        .iter()
+        .map(|row| (Key::from(row.get::<uuid::Uuid, _>(0)), Appended::Known(row.get(1), row.get(2))))
+        .collect())
+}
+
+pub(super) async fn is_in_transaction(conn: &mut PgConnection) -> Result<bool, Error> {
+    if conn.is_in_transaction() {
+        return Ok(true);
+    }
+    // A local setting outlives its statement only inside a transaction.
+    sqlx::query("select set_config('platform.probe', 'inside', true)")
+        .execute(&mut *conn)
+        .await
+        .map_err(failed)?;
+    let probe: Option<String> = sqlx::query_scalar("select current_setting('platform.probe', true)")
+        .fetch_one(conn)
+        .await
+        .map_err(failed)?;
+    Ok(probe.as_deref() == Some("inside"))
+}
+
+pub(super) async fn bound(statements: &Statements, store: &Store) -> Result<Bound, Error> {
+    let Some(pool) = store.postgres() else { return Ok(Bound::default()) };
+    let mut conn = pool.acquire().await.map_err(failed)?;
+    let row: (i64, i64, i64, bool, String) =
+        sqlx::query_as(LAST).fetch_one(&mut *conn).await.map_err(failed)?;
+    let (last, newest, position, is_standby, _) = row;
+    if is_standby {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            "the server has become a standby, which shows no locks; connect to the primary",
+        ));
+    }
+    if last < newest || last < position {
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            format!(
+                "platform_log_seq stands at {last}, below the log's last row {newest} or a group's position \
+                 {position}; run: select setval('platform_log_seq', {})",
+                newest.max(position)
+            ),
+        ));
+    }
+    let floors: Vec<(i64, Option<i32>)> = sqlx::query_as(FLOORS)
+        .bind(statements.namespace)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(failed)?;
+    let least = floors.into_iter().map(|(low, pid)| (rebuilt(low, last), pid)).min();
+    match least {
+        Some((floor, pid)) if floor < last => {
+            let holder = holder(&mut conn, pid).await?;
+            Ok(Bound { position: floor, last, holder: Some(holder) })
+        }
+        _ => Ok(Bound { position: last, last, holder: None }),
+    }
+}
+
+/// Rebuilds a floor from its low 31 bits: the greatest number not above `last` with these bits.
+fn rebuilt(low: i64, last: Position) -> Position {
+    const SPAN: i64 = 1 << 31;
+    let candidate = (last & !(SPAN - 1)) | low;
+    if candidate > last { candidate - SPAN } else { candidate }
+}
+
+async fn holder(conn: &mut PgConnection, pid: Option<i32>) -> Result<Holder, Error> {
+    let found = sqlx::query(HOLDER).bind(pid).fetch_optional(conn).await.map_err(failed)?;
+    Ok(match found {
+        Some(row) => Holder { pid, application: row.get(0), since: row.get(1) },
+        None => Holder { pid, application: String::new(), since: None },
+    })
+}
+
+pub(super) async fn read(
+    store: &Store,
+    lanes: &[(i16, Position)],
+    bound: Position,
+    like: &[String],
+) -> Result<Vec<(i16, Chunk)>, Error> {
+    let Some(pool) = store.postgres() else { return Ok(Vec::new()) };
+    let is_whole = lanes.first().is_some_and(|(lane, _)| *lane == super::WHOLE);
+    let (numbers, positions): (Vec<i16>, Vec<i64>) = lanes.iter().copied().unzip();
+    let rows = sqlx::query(if is_whole { READ_WHOLE } else { READ_LANES })
+        .bind(numbers)
+        .bind(positions)
+        .bind(bound)
+        .bind(READ_MAX)
+        .bind(like)
+        .fetch_all(pool)
+        .await
+        .map_err(failed)?;
+    let mut chunks: Vec<(i16, Chunk)> = Vec::new();
+    for row in &rows {
+        let lane: i16 = row.get("cursor_lane");
+        if chunks.last().is_none_or(|(last, _)| *last != lane) {
+            chunks.push((lane, Chunk::default()));
+        }
+        let Some((_, chunk)) = chunks.last_mut() else { continue };
+        chunk.covered = Some(row.get("seq"));
+        if row.get("is_wanted") {
+            chunk.rows.push(log_row(row)?);
+        }
+    }
+    Ok(chunks)
+}
+
+pub(super) async fn followers(
+    conn: &mut PgConnection,
+    key: Key,
+    from: Position,
+    to: Position,
+) -> Result<Vec<(Position, String, String)>, Error> {
+    let rows = sqlx::query(FOLLOWERS)
+        .bind(key.as_uuid())
+        .bind(from)
+        .bind(to)
+        .fetch_all(conn)
+        .await
+        .map_err(failed)?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+}
+
+pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, Error> {
+    let Some(pool) = store.postgres() else { return Ok(None) };
+    let row = sqlx::query(AT).bind(seq).fetch_optional(pool).await.map_err(failed)?;
+    row.as_ref().map(log_row).transpose()
+}
+
+fn log_row(row: &PgRow) -> Result<LogRow, Error> {
+    Ok(LogRow {
+        seq: row.get("seq"),
+        lane: row.get("lane"),
+        key: Key::from(row.get::<uuid::Uuid, _>("key")),
+        kind: row.get("type"),
+        tenant: row.get("tenant"),
+        is_muted: row.get("muted"),
+        recorded_at: row.get("recorded_at"),
+        attributes: row.get("attributes"),
+        data: row.get::<Vec<u8>, _>("data").into(),
+    })
+}
+
+pub(super) fn failed(error: sqlx::Error) -> Error {
+    platform_core::store::failure(error, "the log").into()
+}
+
+const PLACE: &str = "select current_schema()::text, 'platform_log_seq'::regclass::oid::bigint,
+    (select value from platform_meta where name = 'partition_rows'),
+    (select coalesce(max(substring(inhrelid::regclass::text from '[0-9]+\"?$')::bigint), 0)
+        + (select value::bigint from platform_meta where name = 'partition_rows')
+     from pg_inherits where inhparent = 'platform_log'::regclass)";
+const PARTITION: &str = "select platform_log_partition($1)";
+/// One statement, in this order: the floor (once per transaction), the numbers in the author's order, the ids
+/// sorted so that two publishers never wait for each other in a circle, the rows whose id is new.
+const APPEND: &str = "with f as materialized (
+        select case when coalesce(current_setting('platform.floor_{oid}', true), '') = '' then
+                set_config('platform.floor_{oid}', (last_value - (not is_called)::int)::text
+                    || pg_advisory_xact_lock_shared({lock},
+                        ((last_value - (not is_called)::int) & 2147483647)::int)::text, true) end,
+            case when current_setting('idle_in_transaction_session_timeout') = '0' then
+                set_config('idle_in_transaction_session_timeout', '60000', true) end
+        from {schema}.platform_log_seq),
+    n as materialized (
+        select nextval('{schema}.platform_log_seq') as seq, s.* from (
+            select e.* from f, unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::uuid[], $5::text[],
+                $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::smallint[], $11::boolean[],
+                $12::text[], $13::bytea[]) with ordinality
+                as e(id_key, content_hash, lane, key, type, tenant, correlation_id, causation_id,
+                    occurred_at, depth, muted, attributes, data, o)
+            order by e.o) s),
+    ids as (
+        insert into {schema}.platform_log_id (id_key, seq, content_hash)
+        select id_key, seq, content_hash from n order by id_key
+        on conflict do nothing returning id_key, seq)
+    insert into {schema}.platform_log (seq, lane, key, id_key, type, tenant, correlation_id, causation_id,
+        occurred_at, recorded_at, depth, muted, attributes, data)
+    select n.seq, n.lane, n.key, n.id_key, n.type, n.tenant, n.correlation_id, n.causation_id,
+        n.occurred_at, (select now from {schema}.platform_time), n.depth, n.muted, n.attributes, n.data
+    from n join ids on ids.id_key = n.id_key and ids.seq = n.seq
+    returning seq, id_key";
+const KNOWN: &str =
+    "select id_key, seq, content_hash from {schema}.platform_log_id where id_key = any($1)";
+const LAST: &str = "select s.last_value - (not s.is_called)::int,
+    (select coalesce(max(seq), 0) from platform_log),
+    (select coalesce(max(position), 0) from platform_lane),
+    pg_is_in_recovery(), current_setting('transaction_isolation')
+    from platform_log_seq s";
+const FLOORS: &str = "select objid::bigint, pid from pg_locks
+    where locktype = 'advisory' and classid = $1::bigint::oid and objsubid = 2 and mode = 'ShareLock'
+      and database = (select oid from pg_database where datname = current_database())";
+const HOLDER: &str = "select coalesce(application_name, ''), xact_start from pg_stat_activity where pid = $1
+    union all
+    select gid, prepared from pg_prepared_xacts where $1 is null and database = current_database()
+    limit 1";
+const READ_LANES: &str = "select c.*, case when is_wanted then l.attributes end as attributes,
+        case when is_wanted then l.data end as data, l.tenant, l.muted, l.recorded_at, l.key, l.lane
+    from (
+        select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
+            lead(r.seq) over (partition by w.lane order by r.seq) is null as is_last
+        from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
+        cross join lateral (
+            select seq, type from platform_log
+            where lane = w.lane and seq > w.position and seq <= $3 order by seq limit $4) r
+    ) c join platform_log l on l.seq = c.seq
+    where c.is_wanted or c.is_last
+    order by cursor_lane, c.seq";
+const READ_WHOLE: &str = "select c.*, case when is_wanted then l.attributes end as attributes,
+        case when is_wanted then l.data end as data, l.tenant, l.muted, l.recorded_at, l.key, l.lane
+    from (
+        select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
+            lead(r.seq) over (order by r.seq) is null as is_last
+        from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
+        cross join lateral (
+            select seq, type from platform_log
+            where seq > w.position and seq <= $3 order by seq limit $4) r
+    ) c join platform_log l on l.seq = c.seq
+    where c.is_wanted or c.is_last
+    order by cursor_lane, c.seq";
+const FOLLOWERS: &str = "select seq, type, tenant from platform_log
+    where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
+const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data
+    from platform_log where seq = $1";
+
+#[cfg(test)]
+mod tests {
+    use super::rebuilt;
+
+    #[test]
+    fn a_floor_is_rebuilt_across_the_wrap_of_its_31_bits() {
+        let wrap = 1_i64 << 31;
+        assert_eq!(rebuilt(5, 9), 5);
+        assert_eq!(rebuilt(wrap - 1, wrap + 3), wrap - 1);
+        assert_eq!(rebuilt(2, wrap + 3), wrap + 2);
+        assert_eq!(rebuilt(0, 0), 0);
+    }
+}

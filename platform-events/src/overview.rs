@@ -1,0 +1,47 @@
+//! The few numbers that say how far a service is.
+
+use platform_core::Store;
+
+use crate::Error;
+
+/// How far a service is with what its log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Overview {
+    /// Events in the log.
+    pub events: i64,
+    /// Events handled, counted once for each handler that asked for them.
+    pub handled: i64,
+    /// Keys that wait for their next attempt.
+    pub waiting: i64,
+    /// Events parked.
+    pub parked: i64,
+    /// Nothing is left to read and nothing waits for a retry. Parked events do not unsettle.
+    pub is_settled: bool,
+}
+
+pub(crate) async fn overview(store: &Store, service: &str) -> Result<Overview, Error> {
+    let row = store.query(OVERVIEW).bind(service).fetch_one().await?;
+    let waiting: i64 = row.get("waiting")?;
+    let behind: i64 = row.get("behind")?;
+    Ok(Overview {
+        events: row.get("events")?,
+        handled: row.get("handled")?,
+        waiting,
+        parked: row.get("parked")?,
+        is_settled: waiting == 0 && behind == 0,
+    })
+}
+
+const OVERVIEW: &str = "with mine as (select id from platform_group where service = $1 and retired_at is null)
+    select
+    (select count(*) from platform_log) as events,
+    (select cast(coalesce(sum(handled), 0) as bigint) from platform_lane
+        where group_id in (select id from mine)) as handled,
+    (select count(*) from platform_blocked
+        where group_id in (select id from mine) and state <> 'parked') as waiting,
+    (select count(*) from platform_blocked
+        where group_id in (select id from mine) and state = 'parked') as parked,
+    (select count(*) from platform_lane l where l.group_id in (select id from mine) and (
+        exists (select 1 from platform_log e where l.lane >= 0 and e.lane = l.lane and e.seq > l.position)
+        or (l.lane < 0 and exists (select 1 from platform_log e where e.seq > l.position)))) as behind";

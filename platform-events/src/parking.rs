@@ -1,0 +1,279 @@
+//! What people do with parked events: look, edit, redrive, discard. Each leaves its actor and reason.
+//!
+//! The calls write state and revision only; the lane's owner, whoever it is, does the rest. None needs a worker
+//! to be alive.
+
+use platform_core::store::Row;
+use platform_core::{Actor, Key, Store};
+
+use crate::blocked::Cause;
+use crate::{Error, ErrorKind};
+
+/// The parked events of one service.
+#[derive(Debug, Clone)]
+pub struct Parking {
+    store: Store,
+    service: String,
+}
+
+/// A parked event. Later events of its key wait behind it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ParkedEvent {
+    /// The handler that could not handle it.
+    pub handler: String,
+    /// Its key; with the handler it names the row.
+    pub key: Key,
+    /// Whose it is.
+    pub tenant: String,
+    /// Its position in the log.
+    pub position: i64,
+    /// Its type.
+    pub event_type: String,
+    /// Why it is parked: see [`Cause`].
+    pub cause: String,
+    /// What the last attempt said.
+    pub reason: String,
+    /// What every attempt said, oldest first, at most 20.
+    pub reasons: Vec<String>,
+    /// How many attempts were made.
+    pub attempts: i64,
+    /// When it failed first.
+    pub first_failed_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// Which parked events a call means; everything unless narrowed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    handler: Option<String>,
+    event_type: Option<String>,
+    cause: Option<&'static str>,
+    tenant: Option<String>,
+    position: Option<i64>,
+}
+
+impl Filter {
+    /// Means every parked event of the service.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only those of one handler.
+    #[must_use]
+    pub fn handler(mut self, name: &str) -> Self {
+        self.handler = Some(name.to_owned());
+        self
+    }
+
+    /// Only those of one type.
+    #[must_use]
+    pub fn event_type(mut self, kind: &str) -> Self {
+        self.event_type = Some(kind.to_owned());
+        self
+    }
+
+    /// Only those parked for one cause.
+    #[must_use]
+    pub fn cause(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause.as_str());
+        self
+    }
+
+    /// Only those of one tenant.
+    #[must_use]
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self
+    }
+
+    /// Only the one at this position of the log.
+    #[must_use]
+    pub fn position(mut self, position: i64) -> Self {
+        self.position = Some(position);
+        self
+    }
+}
+
+impl Parking {
+    pub(crate) fn new(store: &Store, service: &str) -> Self {
+        Self { store: store.clone(), service: service.to_owned() }
+    }
+
+    /// Lists parked events by position, at most 100, after the position `after` (0 for the first page).
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, filter: &Filter, after: i64) -> Result<Vec<ParkedEvent>, Error> {
+        let query = filter.bind(self.store.query(LIST).bind(self.service.as_str()));
+        let rows = query.bind(after).fetch_all().await?;
+        rows.iter().map(parked_event).collect()
+    }
+
+    /// Counts parked events by handler, cause and type, the most frequent first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn by_cause(&self) -> Result<Vec<(String, String, String, i64)>, Error> {
+        let rows = self.store.query(BY_CAUSE).bind(self.service.as_str()).fetch_all().await?;
+        rows.iter()
+            .map(|row| Ok((row.get("name")?, row.get("cause")?, row.get("type")?, row.get("events")?)))
+            .collect()
+    }
+
+    /// Tries the meant events again, from attempt one, and returns how many they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when none is parked; the store's.
+    pub async fn redrive(&self, filter: &Filter, by: &Actor, because: &str) -> Result<u64, Error> {
+        self.decide(REDRIVE, "redrive", filter, (by, because)).await
+    }
+
+    /// Gives the meant events up, and returns how many they are. Their followers are handled then.
+    ///
+    /// # Errors
+    /// As [`redrive`](Self::redrive).
+    pub async fn discard(&self, filter: &Filter, by: &Actor, because: &str) -> Result<u64, Error> {
+        self.decide(DISCARD, "discard", filter, (by, because)).await
+    }
+
+    /// Replaces the payload that the handler will see; the log keeps the original. Redrive it afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when no event of this handler is parked there; [`ErrorKind::InvalidEvent`] when
+    /// the payload is no JSON; the store's.
+    pub async fn edit(
+        &self,
+        (handler, position): (&str, i64),
+        payload: &[u8],
+        by: &Actor,
+        because: &str,
+    ) -> Result<(), Error> {
+        serde_json::from_slice::<serde::de::IgnoredAny>(payload)
+            .map_err(|error| Error::invalid("the edited payload is no JSON").with_source(error))?;
+        let filter = Filter::all().handler(handler).position(position);
+        let mut tx = self.store.begin().await?;
+        let changed = filter
+            .bind(tx.query(EDIT).bind(self.service.as_str()))
+            .bind(payload)
+            .fetch_all()
+            .await?;
+        self.keep(&mut tx, &changed, "edit", (by, because)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn decide(
+        &self,
+        sql: &'static str,
+        action: &'static str,
+        filter: &Filter,
+        who: (&Actor, &str),
+    ) -> Result<u64, Error> {
+        let mut tx = self.store.begin().await?;
+        let changed =
+            filter.bind(tx.query(sql).bind(self.service.as_str())).fetch_all().await?;
+        self.keep(&mut tx, &changed, action, who).await?;
+        tx.commit().await?;
+        Ok(changed.len() as u64)
+    }
+
+    /// Keeps who decided what about which events, and why.
+    async fn keep(
+        &self,
+        tx: &mut platform_core::Tx,
+        changed: &[Row],
+        action: &'static str,
+        (by, because): (&Actor, &str),
+    ) -> Result<(), Error> {
+        by.check()?;
+        if changed.is_empty() {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "no parked event is meant; list the parked events and name one of them",
+            ));
+        }
+        for row in changed {
+            tx.query(KEEP)
+                .bind(row.get::<i64>("group_id")?)
+                .bind(row.get::<Key>("key")?)
+                .bind(row.get::<String>("tenant")?)
+                .bind(row.get::<i64>("head")?)
+                .bind(action)
+                .bind(by.to_string())
+                .bind(because)
+                .execute()
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Filter {
+    /// Binds the placeholders 2 to 6 of a statement.
+    fn bind<'q>(&self, query: platform_core::store::Query<'q>) -> platform_core::store::Query<'q> {
+        query
+            .bind(self.handler.as_deref())
+            .bind(self.event_type.as_deref())
+            .bind(self.cause)
+            .bind(self.tenant.as_deref())
+            .bind(self.position)
+    }
+}
+
+fn parked_event(row: &Row) -> Result<ParkedEvent, Error> {
+    let reasons: String = row.get("reasons")?;
+    Ok(ParkedEvent {
+        handler: row.get("name")?,
+        key: row.get("key")?,
+        tenant: row.get("tenant")?,
+        position: row.get("head")?,
+        event_type: row.get("type")?,
+        cause: row.get::<Option<String>>("cause")?.unwrap_or_default(),
+        reason: row.get::<Option<String>>("reason")?.unwrap_or_default(),
+        reasons: serde_json::from_str(&reasons).unwrap_or_default(),
+        attempts: row.get("attempts")?,
+        first_failed_at: row.get("first_failed_at")?,
+    })
+}
+
+/// The rows that a filter means: service $1, handler $2, type $3, cause $4, tenant $5, position $6.
+macro_rules! meant {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " where state = 'parked' and group_id in (select id from platform_group
+                where service = $1 and ($2 is null or name = $2))
+              and ($3 is null or type = $3) and ($4 is null or cause = $4)
+              and ($5 is null or tenant = $5) and ($6 is null or head = $6) ",
+            $after
+        )
+    };
+}
+
+const LIST: &str = meant!(
+    "select b.*, (select name from platform_group g where g.id = b.group_id) as name
+    from platform_blocked b",
+    "and head > $7 order by head limit 100"
+);
+const BY_CAUSE: &str = "select g.name, coalesce(b.cause, '') as cause, b.type, count(*) as events
+    from platform_blocked b join platform_group g on g.id = b.group_id
+    where g.service = $1 and b.state = 'parked' group by g.name, b.cause, b.type order by 4 desc, 1, 2, 3";
+const REDRIVE: &str = meant!(
+    "update platform_blocked set state = 'waiting', attempts = 0, revision = revision + 1,
+        cause = case when cause = 'depth' then cause end,
+        first_failed_at = (select now from platform_time), due = (select now from platform_time),
+        updated_at = (select now from platform_time)",
+    "returning group_id, key, tenant, head"
+);
+const DISCARD: &str = meant!(
+    "update platform_blocked set state = 'discarded', revision = revision + 1,
+        due = (select now from platform_time), updated_at = (select now from platform_time)",
+    "returning group_id, key, tenant, head"
+);
+const EDIT: &str = meant!(
+    "update platform_blocked set edited = $7, revision = revision + 1,
+        updated_at = (select now from platform_time)",
+    "returning group_id, key, tenant, head"
+);
+const KEEP: &str = "insert into platform_decision (group_id, key, tenant, head, action, actor, reason, recorded_at)
+    values ($1, $2, $3, $4, $5, $6, $7, (select now from platform_time))";

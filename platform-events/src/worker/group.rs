@@ -1,0 +1,237 @@
+//! A group as its process sees it: the lanes it holds, what they have in hand, and the kill switch.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use platform_core::Key;
+use platform_core::clock::Stopwatch;
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
+
+use super::Lanes;
+use super::switch::Switch;
+use crate::Error;
+use crate::fence::Fence;
+use crate::groups;
+use crate::lease::Taken;
+use crate::log::{LogRow, Position};
+use crate::pattern::Pattern;
+use crate::registry::{Erased, Registration, Spec};
+
+/// How many retries of different keys of one group run at the same time.
+const RETRIES_MAX: usize = 8;
+
+/// One handler with everything that its process knows of it.
+pub(crate) struct Group {
+    pub(crate) id: i64,
+    pub(crate) spec: Spec,
+    pub(crate) handler: Arc<dyn Erased>,
+    pub(crate) subscription: String,
+    pub(super) like: Vec<String>,
+    patterns: Vec<Pattern>,
+    lanes: Mutex<Lanes>,
+    pub(super) switch: Mutex<Switch>,
+    pub(super) wake: Notify,
+    pub(super) retries: Arc<Semaphore>,
+    blocked: AtomicUsize,
+}
+
+/// A lane that this process holds.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) number: i16,
+    pub(crate) token: i64,
+    seat: Mutex<Seat>,
+    blocked: Mutex<HashMap<Key, Position>>,
+    /// Held from the last look at blocked keys and position until they are committed.
+    pub(super) commit: AsyncMutex<()>,
+    pub(super) is_busy: AtomicBool,
+    pub(super) is_lost: AtomicBool,
+    pub(super) is_leaving: AtomicBool,
+    /// How many of the next events are handled one by one, after their connection was lost.
+    pub(super) careful: AtomicUsize,
+    /// How far the log was seen to hold nothing for this lane; a hint, never a position.
+    pub(super) seen: AtomicI64,
+    in_hand: Mutex<Option<(Position, Stopwatch)>>,
+    losses: Mutex<(Position, u32)>,
+}
+
+#[derive(Debug, Clone)]
+struct Seat {
+    position: Position,
+    place: String,
+    crashes: i64,
+    in_hand: Option<Position>,
+}
+
+impl Group {
+    pub(super) fn new(id: i64, registration: Registration) -> Result<Self, Error> {
+        let Registration { spec, handler } = registration;
+        let patterns = spec.check()?;
+        Ok(Self {
+            id,
+            subscription: groups::subscription(&spec),
+            like: patterns.iter().map(Pattern::like).collect(),
+            patterns,
+            spec,
+            handler,
+            lanes: Mutex::default(),
+            switch: Mutex::default(),
+            wake: Notify::new(),
+            retries: Arc::new(Semaphore::new(RETRIES_MAX)),
+            blocked: AtomicUsize::new(0),
+        })
+    }
+
+    /// Answers whether the type of a row is asked for.
+    pub(super) fn matches(&self, row: &LogRow) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(&row.kind))
+    }
+
+    /// Answers whether an event type is asked for.
+    pub(super) fn matches_type(&self, kind: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(kind))
+    }
+
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
+        locked(&self.lanes).values().cloned().collect()
+    }
+
+    pub(super) fn lane(&self, number: i16) -> Option<Arc<Lane>> {
+        locked(&self.lanes).get(&number).cloned()
+    }
+
+    pub(super) fn seat(&self, lane: Lane) {
+        self.blocked.fetch_add(locked(&lane.blocked).len(), Ordering::AcqRel);
+        locked(&self.lanes).insert(lane.number, Arc::new(lane));
+        self.wake.notify_one();
+    }
+
+    pub(super) fn unseat(&self, lane: &Lane) {
+        lane.is_lost.store(true, Ordering::Release);
+        let mut lanes = locked(&self.lanes);
+        if lanes.get(&lane.number).is_some_and(|held| held.token == lane.token) {
+            lanes.remove(&lane.number);
+            self.blocked.fetch_sub(locked(&lane.blocked).len(), Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn blocked_count(&self) -> usize {
+        self.blocked.load(Ordering::Acquire)
+    }
+
+    pub(super) fn block(&self, lane: &Lane, key: Key, head: Position) {
+        if locked(&lane.blocked).insert(key, head).is_none() {
+            self.blocked.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn free(&self, lane: &Lane, key: Key) {
+        if locked(&lane.blocked).remove(&key).is_some() {
+            self.blocked.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn switch(&self) -> MutexGuard<'_, Switch> {
+        locked(&self.switch)
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("id", &self.id).field("name", &self.spec.name).finish()
+    }
+}
+
+impl Lane {
+    pub(super) fn new(taken: &Taken, blocked: Vec<(Key, Position)>) -> Self {
+        Self {
+            number: taken.lane,
+            token: taken.token,
+            seat: Mutex::new(Seat {
+                position: taken.position,
+                place: taken.place.clone(),
+                crashes: taken.crashes,
+                in_hand: taken.in_hand,
+            }),
+            blocked: Mutex::new(blocked.into_iter().collect()),
+            commit: AsyncMutex::default(),
+            is_busy: AtomicBool::new(false),
+            is_lost: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+            careful: AtomicUsize::new(0),
+            seen: AtomicI64::new(taken.position),
+            in_hand: Mutex::default(),
+            losses: Mutex::default(),
+        }
+    }
+
+    pub(super) fn position(&self) -> Position {
+        locked(&self.seat).position
+    }
+
+    pub(super) fn crashes(&self) -> i64 {
+        locked(&self.seat).crashes
+    }
+
+    /// The event that was in hand when the last owner died, if it had been counted.
+    pub(super) fn suspect(&self) -> Option<Position> {
+        locked(&self.seat).in_hand
+    }
+
+    pub(super) fn fence(&self, group: i64) -> Fence {
+        let place = locked(&self.seat).place.clone();
+        Fence { group, lane: self.number, token: self.token, place }
+    }
+
+    /// Remembers what a commit made true.
+    pub(super) fn committed(&self, position: Position, place: String) {
+        let mut seat = locked(&self.seat);
+        // A move may have been committed beside a retry; within one token a position only grows.
+        let position = seat.position.max(position);
+        *seat = Seat { position, place, crashes: 0, in_hand: None };
+        self.seen.fetch_max(position, Ordering::AcqRel);
+    }
+
+    /// Remembers a move past what nobody asked for; it proves nothing about crashes.
+    pub(super) fn moved(&self, position: Position, place: String) {
+        let mut seat = locked(&self.seat);
+        seat.position = position;
+        seat.place = place;
+        self.seen.fetch_max(position, Ordering::AcqRel);
+    }
+
+    /// Takes over what the database says after a failure.
+    pub(super) fn reloaded(&self, taken: &Taken, blocked: Vec<(Key, Position)>) {
+        let mut seat = locked(&self.seat);
+        seat.position = taken.position;
+        seat.place.clone_from(&taken.place);
+        self.seen.store(taken.position, Ordering::Release);
+        *locked(&self.blocked) = blocked.into_iter().collect();
+    }
+
+    pub(super) fn is_blocked(&self, key: Key) -> bool {
+        locked(&self.blocked).contains_key(&key)
+    }
+
+    pub(super) fn took_in_hand(&self, position: Option<Position>) {
+        *locked(&self.in_hand) = position.map(|position| (position, Stopwatch::start()));
+    }
+
+    /// What the lane has had in hand, and for how long.
+    pub(crate) fn in_hand(&self) -> Option<(Position, std::time::Duration)> {
+        locked(&self.in_hand).map(|(position, since)| (position, since.elapsed()))
+    }
+
+    /// Counts that the connection was lost while this event was handled alone.
+    pub(super) fn lost_connection(&self, position: Position) -> u32 {
+        let mut losses = locked(&self.losses);
+        *losses = if losses.0 == position { (position, losses.1 + 1) } else { (position, 1) };
+        losses.1
+    }
+}
+
+/// Locks what no panic can leave half-changed: every holder only reads or replaces values.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,197 @@
+//! The worker of one process: it reads the log for all groups, handles, retries, and keeps its lease.
+//!
+//! One reader looks at the bound; groups read only when it has moved. A lane is handled by one task at a time,
+//! up to eight retries of blocked keys run beside it. Every write of an owner goes through the fence.
+
+mod beat;
+mod group;
+mod moves;
+mod reader;
+mod retry;
+mod settle;
+mod switch;
+mod turn;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking::Parked;
+use platform_core::{Key, Store};
+use tokio::sync::{Notify, RwLock, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use group::Group;
+
+use crate::Error;
+use crate::health::Vitals;
+use crate::lease::Lease;
+use crate::log::{Bound, Log};
+use crate::publisher::Publisher;
+use crate::registry::Registration;
+use crate::signal::Signal;
+
+mod parking;
+
+/// How a worker is to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) lease: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) keep_runs: Duration,
+    /// The most transactions that handlers hold at the same time.
+    pub(crate) transactions_max: usize,
+}
+
+/// Everything that the tasks of one process share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) service: String,
+    pub(crate) log: Log,
+    pub(crate) publisher: Publisher,
+    pub(crate) signal: Signal,
+    pub(crate) lease: Lease,
+    pub(crate) settings: Settings,
+    pub(crate) groups: Vec<Arc<Group>>,
+    pub(crate) vitals: Vitals,
+    permits: Arc<Semaphore>,
+    /// Ordinary work holds it shared; a lane that has killed its process twice runs alone.
+    alone: RwLock<()>,
+    bound: watch::Sender<Bound>,
+    moves: moves::Moves,
+    retry_wake: Notify,
+    parked: Parked,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why a piece of work ended early.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// Another process owns the lane now.
+    Lost,
+    /// The store failed; what was in hand is undone.
+    Store(Error),
+    /// The worker is to stop, or the group is paused.
+    Paused,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<platform_core::Error> for Halt {
+    fn from(error: platform_core::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(
+        service: &str,
+        publisher: (Log, Publisher, Signal),
+        groups: Vec<(i64, Registration)>,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let (log, publisher, signal) = publisher;
+        let groups = groups
+            .into_iter()
+            .map(|(id, registration)| Group::new(id, registration).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            service: service.to_owned(),
+            lease: Lease::new(log.store(), settings.lease),
+            permits: Arc::new(Semaphore::new(settings.transactions_max)),
+            alone: RwLock::new(()),
+            bound: watch::Sender::new(Bound::default()),
+            moves: moves::Moves::default(),
+            retry_wake: Notify::new(),
+            parked: Parked::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            vitals: Vitals::default(),
+            log,
+            publisher,
+            signal,
+            settings,
+            groups,
+        })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.log.store()
+    }
+
+    /// The token that tells every task to stop taking work.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    pub(crate) fn bound(&self) -> Bound {
+        self.bound.borrow().clone()
+    }
+
+    /// Runs until [`stop`](Self::stop) is cancelled, then drains within the bound and gives the lanes back.
+    pub(crate) async fn run(self: Arc<Self>) -> Result<(), Error> {
+        self.lease.renew(&self.service).await?;
+        for group in &self.groups {
+            self.lease.join(group.id, &group.subscription).await?;
+        }
+        // The first look finds damage (a counter behind its table) before anything is handled.
+        self.bound.send_replace(self.log.bound().await?);
+        self.tasks.spawn(Arc::clone(&self).read_bound());
+        self.tasks.spawn(Arc::clone(&self).keep_lease());
+        self.tasks.spawn(Arc::clone(&self).retry_due());
+        self.tasks.spawn(Arc::clone(&self).flush_moves());
+        for group in &self.groups {
+            self.tasks.spawn(Arc::clone(&self).read_group(Arc::clone(group)));
+        }
+        self.stop.cancelled().await;
+        self.tasks.close();
+        if tokio::time::timeout(self.settings.drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!(limit = ?self.settings.drain, "work was still in hand; it is undone and repeated");
+        }
+        self.lease.leave().await
+    }
+
+    /// Waits until the store answers again; false when the worker is to stop meanwhile.
+    async fn store_answers(&self) -> bool {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            if self.stop.is_cancelled() {
+                return false;
+            }
+            match self.store().ping().await {
+                Ok(()) => {
+                    self.vitals.store_answers(true);
+                    return true;
+                }
+                Err(error) => {
+                    self.vitals.store_answers(false);
+                    tracing::warn!(error = crate::outcome::chain(&error), "the store does not answer");
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    fn group(&self, id: i64) -> Option<&Arc<Group>> {
+        self.groups.iter().find(|group| group.id == id)
+    }
+}
+
+/// Spreads waits, so that what failed together does not come back together.
+fn jitter(key: Key, attempt: u32) -> f64 {
+    let spread = Key::of("jitter", &[key.as_bytes(), &attempt.to_be_bytes()]);
+    f64::from(spread.as_bytes()[0]) / 255.0
+}
+
+/// A map from lane numbers, small and short-lived.
+type Lanes = HashMap<i16, Arc<group::Lane>>;

@@ -1,0 +1,188 @@
+//! One reader a process: it looks at the bound, and wakes the groups when it has moved.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use platform_core::clock::Stopwatch;
+
+use super::group::{Group, Lane};
+use super::turn::Turn;
+use super::{Halt, Worker};
+use crate::blocked::BLOCKED_MAX;
+use crate::log::{Bound, Position};
+
+/// Between looks while nothing was published lately.
+const CALM: Duration = Duration::from_millis(250);
+/// Between looks within a second of news.
+const LIVELY: Duration = Duration::from_millis(20);
+/// Between looks after a publish whose commit is not ours to see, for [`HOT_FOR`].
+const HOT: Duration = Duration::from_millis(5);
+const HOT_FOR: Duration = Duration::from_millis(200);
+const LIVELY_FOR: Duration = Duration::from_secs(1);
+/// How often a group reads although the bound did not move: a server that crashed can come back with numbers
+/// below a bound that was seen.
+const RESYNC: Duration = Duration::from_secs(5);
+/// A bound held back for longer is reported.
+const HELD: Duration = Duration::from_secs(5);
+
+impl Worker {
+    /// Looks at the bound until the worker stops.
+    pub(super) async fn read_bound(self: Arc<Self>) {
+        let mut news = Stopwatch::start();
+        let mut hot: Option<Stopwatch> = None;
+        let mut held: Option<Stopwatch> = None;
+        loop {
+            match self.log.bound().await {
+                Ok(bound) => {
+                    if self.announce(&bound) {
+                        news = Stopwatch::start();
+                    }
+                    held = self.watch_holder(&bound, held);
+                }
+                Err(error) => {
+                    self.vitals.bound_failed(&error);
+                    tracing::warn!(error = crate::outcome::chain(&error), "looking at the bound");
+                    if !self.store_answers().await {
+                        return;
+                    }
+                    self.forget_seen();
+                }
+            }
+            hot = hot.filter(|since| since.elapsed() < HOT_FOR);
+            let wait = match hot {
+                Some(_) => HOT,
+                None if news.elapsed() < LIVELY_FOR => LIVELY,
+                None => CALM,
+            };
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.signal.wait() => {
+                    if self.signal.take_elsewhere() {
+                        hot = Some(Stopwatch::start());
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Wakes the groups if the bound has moved.
+    fn announce(&self, bound: &Bound) -> bool {
+        self.vitals.bound_read();
+        let has_moved = self.bound.send_if_modified(|known| {
+            let has_moved = known.position != bound.position;
+            known.clone_from(bound);
+            has_moved
+        });
+        if has_moved {
+            for group in &self.groups {
+                group.wake.notify_one();
+            }
+        }
+        has_moved
+    }
+
+    fn watch_holder(&self, bound: &Bound, held: Option<Stopwatch>) -> Option<Stopwatch> {
+        let Some(holder) = &bound.holder else {
+            self.vitals.bound_held(None);
+            return None;
+        };
+        let since = held.unwrap_or_else(Stopwatch::start);
+        if since.elapsed() >= HELD && self.vitals.bound_held(Some((holder, since.elapsed()))) {
+            tracing::warn!(
+                pid = holder.pid,
+                application = holder.application,
+                waiting = bound.last - bound.position,
+                "a transaction has published and stays open; everything after it waits"
+            );
+        }
+        Some(since)
+    }
+
+    fn forget_seen(&self) {
+        for lane in self.groups.iter().flat_map(|group| group.lanes()) {
+            lane.seen.store(lane.position(), Ordering::Release);
+        }
+        for group in &self.groups {
+            group.wake.notify_one();
+        }
+    }
+
+    /// Reads for one group whenever there is something to read, until the worker stops.
+    pub(super) async fn read_group(self: Arc<Self>, group: Arc<Group>) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = group.wake.notified() => {}
+                () = tokio::time::sleep(RESYNC) => {
+                    for lane in group.lanes() {
+                        lane.seen.store(lane.position(), Ordering::Release);
+                    }
+                }
+            }
+            if let Err(error) = self.hand_out(&group).await {
+                tracing::warn!(
+                    group = group.spec.name,
+                    error = crate::outcome::chain(&error),
+                    "reading the log"
+                );
+                if !self.store_answers().await {
+                    return;
+                }
+                group.wake.notify_one();
+            }
+        }
+    }
+
+    /// Reads on in every idle lane and hands what it finds to a task of its own.
+    async fn hand_out(self: &Arc<Self>, group: &Arc<Group>) -> Result<(), crate::Error> {
+        if group.switch().is_open() || group.blocked_count() >= BLOCKED_MAX {
+            return Ok(());
+        }
+        let bound = self.bound().position;
+        let idle: Vec<Arc<Lane>> = group
+            .lanes()
+            .into_iter()
+            .filter(|lane| !lane.is_busy.load(Ordering::Acquire))
+            .filter(|lane| !lane.is_leaving.load(Ordering::Acquire))
+            .filter(|lane| lane.seen.load(Ordering::Acquire) < bound)
+            .collect();
+        if idle.is_empty() {
+            return Ok(());
+        }
+        let from: Vec<(i16, Position)> =
+            idle.iter().map(|lane| (lane.number, lane.position())).collect();
+        let mut chunks = self.log.read(&from, bound, &group.like).await?;
+        for lane in idle {
+            let found = chunks.iter().position(|(number, _)| *number == lane.number);
+            match found.map(|at| chunks.swap_remove(at).1) {
+                Some(chunk) => {
+                    lane.is_busy.store(true, Ordering::Release);
+                    let turn = Turn::new(self, group, &lane);
+                    self.tasks.spawn(turn.run(chunk));
+                }
+                None => {
+                    lane.seen.fetch_max(bound, Ordering::AcqRel);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a lane in line with the database after a failure; unseats it when it is lost.
+    pub(super) async fn reload(&self, group: &Group, lane: &Lane) -> Result<(), Halt> {
+        let held = self.lease.read(group.id, lane.number, lane.token).await?;
+        match held {
+            Some(taken) => {
+                let keys = crate::blocked::keys(self.store(), group.id, lane.number).await?;
+                lane.reloaded(&taken, keys);
+                Ok(())
+            }
+            None => {
+                group.unseat(lane);
+                Err(Halt::Lost)
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What a user of the crate can call, on both databases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod failing;
+mod following;
+mod publishing;
+mod world;

@@ -1,4 +1,5 @@
-//! What the derives name in the code they write. Not for use by hand; it changes without notice.
+//! What the derives name in the code they write.
+//! Not for use by hand: it changes without notice.
 
 use std::any::Any;
 use std::fmt::Display;

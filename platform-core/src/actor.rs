@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::Error;
 
 /// The greatest length of an actor's id and of its name, in bytes each.
-pub const ACTOR_MAX: usize = 256;
+pub(crate) const ACTOR_MAX: usize = 256;
 
 /// Who caused a change: a user, a service, or the system itself.
 ///

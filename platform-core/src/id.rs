@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// The greatest length of an identity, in bytes.
-pub const ID_MAX: usize = 128;
+pub(crate) const ID_MAX: usize = 128;
 
 fn checked(what: &str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
@@ -41,7 +41,7 @@ macro_rules! identity {
             /// Checks and takes `text`.
             ///
             /// # Errors
-            /// When it is empty, longer than [`ID_MAX`] bytes, or not printable ASCII without space, `"` and `%`.
+            /// When it is empty, longer than 128 bytes, or not printable ASCII without space, `"` and `%`.
             pub fn parse(text: &str) -> Result<Self, Error> {
                 checked($what, text).map(Self)
             }

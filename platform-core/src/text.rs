@@ -1,4 +1,5 @@
 //! The one rule for text that names something: present, bounded, and without control characters.
+//! Knows what to call the text in an error, and not what it is for.
 
 use crate::Error;
 

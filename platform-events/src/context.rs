@@ -1,6 +1,8 @@
 //! What a handler may use besides its event: the transaction, publishing, identities.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use platform_core::{Change, Key, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,12 +24,20 @@ pub struct Context<'c> {
 
 /// The transaction of an attempt or a batch, begun on first use, and what was published in it.
 pub(crate) struct Unit {
-    store: Store,
-    permits: std::sync::Arc<Semaphore>,
+    ground: Ground,
     token: i64,
     begun: Option<(Tx, OwnedSemaphorePermit)>,
     drafts: Vec<(Cause, Draft)>,
     is_replay: bool,
+}
+
+/// Where a process takes its transactions from.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) store: Store,
+    pub(crate) permits: Arc<Semaphore>,
+    /// How long a transaction may idle before the server ends it.
+    pub(crate) idle: Duration,
 }
 
 impl std::fmt::Debug for Unit {
@@ -37,15 +47,8 @@ impl std::fmt::Debug for Unit {
 }
 
 impl Unit {
-    pub(crate) fn new(store: &Store, permits: &std::sync::Arc<Semaphore>, token: i64) -> Self {
-        Self {
-            store: store.clone(),
-            permits: std::sync::Arc::clone(permits),
-            token,
-            begun: None,
-            drafts: Vec::new(),
-            is_replay: false,
-        }
+    pub(crate) fn new(ground: &Ground, token: i64) -> Self {
+        Self { ground: ground.clone(), token, begun: None, drafts: Vec::new(), is_replay: false }
     }
 
     pub(crate) fn context(&mut self, cause: Cause) -> Context<'_> {
@@ -55,21 +58,16 @@ impl Unit {
     pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
         if self.begun.is_none() {
             // The semaphore outlives every worker, so it is never closed.
-            let permit = std::sync::Arc::clone(&self.permits).acquire_owned().await;
+            let permit = Arc::clone(&self.ground.permits).acquire_owned().await;
             let permit = permit.map_err(|error| Error::wiring("the worker is gone").with_source(error))?;
-            let mut tx = self.store.begin().await?;
-            fence::mark(&mut tx, self.token).await?;
+            let mut tx = self.ground.store.begin().await?;
+            fence::mark(&mut tx, self.token, self.ground.idle).await?;
             self.begun = Some((tx, permit));
         }
         match &mut self.begun {
             Some((tx, _)) => Ok(tx),
             None => Err(Error::wiring("the transaction did not begin")),
         }
-    }
-
-    /// How many events were published so far.
-    pub(crate) fn published(&self) -> usize {
-        self.drafts.len()
     }
 
     /// Decides the records of what was published, in order.

@@ -4,15 +4,13 @@
 //! the last statement before the commit. Whoever lost the lane meanwhile hits no row and rolls back; a handler
 //! that committed by itself has lost the mark.
 
+use std::time::Duration;
+
 use platform_core::Tx;
 use platform_core::store::Dialect;
 
 use crate::Error;
 use crate::log::Position;
-
-/// How long a server waits for the next statement of a worker's transaction: below the lease, so that a stalled
-/// owner holds no locks when its lanes are taken over.
-const IDLE_MS: i64 = 8_000;
 
 /// The right to write as the owner of one lane.
 #[derive(Debug, Clone)]
@@ -25,12 +23,14 @@ pub(crate) struct Fence {
     pub(crate) place: String,
 }
 
-/// Marks a transaction right after its begin.
-pub(crate) async fn mark(tx: &mut Tx, token: i64) -> Result<(), Error> {
+/// Marks a transaction right after its begin. `idle` is how long the server waits for its next statement: below
+/// the lease, so that a stalled owner holds no locks when its lanes are taken over.
+pub(crate) async fn mark(tx: &mut Tx, token: i64, idle: Duration) -> Result<(), Error> {
     match tx.dialect() {
         Dialect::Sqlite => tx.query("savepoint platform_mark").execute().await?,
         Dialect::Postgres => {
-            tx.query(MARK).bind(token.to_string()).bind(IDLE_MS.to_string()).execute().await?
+            let idle = idle.as_millis().to_string();
+            tx.query(MARK).bind(token.to_string()).bind(idle).execute().await?
         }
     };
     Ok(())

@@ -1,6 +1,6 @@
 //! Groups: one handler each, with its own position in every lane. Registration and start.
 
-use platform_core::{Store, Tx};
+use platform_core::Tx;
 
 use crate::handler::{Lanes, Start};
 use crate::log::{LANES, Log, Position, WHOLE};
@@ -147,12 +147,6 @@ fn start_text(start: &Start) -> String {
     }
 }
 
-/// Returns the names of the groups of `service` that a store knows, in order of their ids.
-pub(crate) async fn names(store: &Store, service: &str) -> Result<Vec<(i64, String)>, Error> {
-    let rows = store.query(NAMES).bind(service).fetch_all().await?;
-    rows.iter().map(|row| Ok((row.get("id")?, row.get("name")?))).collect()
-}
-
 const FIND: &str = "select g.id, g.service, g.lanes from platform_group g
     join platform_group_name n on n.group_id = g.id where n.name = $1";
 const CREATE: &str = "insert into platform_group
@@ -167,4 +161,3 @@ const SEEN: &str = "update platform_group
     set name = $2, subscription = $3, seen_at = (select now from platform_time) where id = $1";
 const TRIMMED: &str = "select value from platform_meta where name = 'trimmed_to'";
 const SINCE: &str = "select min(seq) as seq from platform_log where recorded_at >= $1";
-const NAMES: &str = "select id, name from platform_group where service = $1 order by id";

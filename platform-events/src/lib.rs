@@ -1,8 +1,5 @@
 #![doc = include_str!("../docs/lib.md")]
 
-#[cfg(test)]
-extern crate self as platform_events;
-
 mod blocked;
 mod context;
 pub mod envelope;
@@ -23,11 +20,15 @@ mod parking;
 mod pattern;
 mod publisher;
 mod registry;
+mod retention;
 mod runs;
 mod service;
 mod signal;
+#[cfg(feature = "signal")]
+mod signals;
 mod worker;
 
+pub use blocked::Cause;
 pub use context::Context;
 pub use error::{Error, ErrorKind};
 pub use event::{Draft, Event, IntoDrafts};
@@ -40,5 +41,9 @@ pub use parking::{Filter, ParkedEvent, Parking};
 pub use platform_core_macros::Event;
 pub use publisher::{Published, Publisher};
 pub use registry::Registration;
+pub use retention::{Retention, Trimmed};
 pub use runs::Run;
+#[cfg(feature = "signal")]
+pub use signals::shutdown_signal;
 pub use service::{Consequence, MIGRATIONS, Runner, Service, Wiring};
+pub use worker::EventsParked;

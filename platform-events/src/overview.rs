@@ -33,6 +33,18 @@ pub(crate) async fn overview(store: &Store, service: &str) -> Result<Overview, E
     })
 }
 
+/// Answers whether nothing is left to read and nothing waits, without counting anything.
+pub(crate) async fn is_settled(store: &Store, service: &str) -> Result<bool, Error> {
+    let row = store.query(UNSETTLED).bind(service).fetch_one().await?;
+    Ok(row.get::<i64>("unsettled")? == 0)
+}
+
+const UNSETTLED: &str = "select count(*) as unsettled from platform_group g
+    where g.service = $1 and g.retired_at is null and (
+        exists (select 1 from platform_blocked b where b.group_id = g.id and b.state <> 'parked')
+        or exists (select 1 from platform_lane l where l.group_id = g.id and (
+            exists (select 1 from platform_log e where l.lane >= 0 and e.lane = l.lane and e.seq > l.position)
+            or (l.lane < 0 and exists (select 1 from platform_log e where e.seq > l.position)))))";
 const OVERVIEW: &str = "with mine as (select id from platform_group where service = $1 and retired_at is null)
     select
     (select count(*) from platform_log) as events,

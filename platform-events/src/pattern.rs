@@ -10,7 +10,7 @@ use crate::Error;
 /// Types below `platform.` are the platform's own reports; only a pattern that begins with `platform.` matches
 /// them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pattern(String);
+pub(crate) struct Pattern(String);
 
 const TYPE_MAX: usize = 128;
 
@@ -19,7 +19,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When it is empty, longer than 128 bytes, or a segment is neither `*` nor `[a-z0-9_]+`.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let is_segment = |segment: &str| segment == "*" || is_word(segment);
         if text == "**" || (text.len() <= TYPE_MAX && text.split('.').all(is_segment)) {
             return Ok(Self(text.to_owned()));
@@ -30,7 +30,7 @@ impl Pattern {
     }
 
     /// Answers whether events of type `kind` are asked for.
-    pub fn matches(&self, kind: &str) -> bool {
+    pub(crate) fn matches(&self, kind: &str) -> bool {
         if kind.starts_with("platform.") && !self.0.starts_with("platform.") {
             return false;
         }
@@ -49,11 +49,6 @@ impl Pattern {
             return "%".to_owned();
         }
         self.0.replace('_', "\\_").replace('*', "%")
-    }
-
-    /// Returns the text.
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 use crate::log::Log;
-use crate::overview::{Overview, overview};
+use crate::overview::{self, Overview};
 use crate::parking::Parking;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
+use crate::retention::{self, Retention, Trimmed};
 use crate::runs::{self, Run};
 use crate::signal::Signal;
 use crate::worker::{Settings, Worker};
@@ -163,6 +164,21 @@ impl Service {
         ended.map_err(|error| Error::wiring("the worker ended badly").with_source(error))?
     }
 
+    /// Runs until SIGTERM or Ctrl-C; a second signal ends the process at once, with status 130.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    #[cfg(feature = "signal")]
+    pub async fn run_until_signalled(&self) -> Result<(), Error> {
+        tokio::select! {
+            ended = self.run(crate::signals::signals(1)) => ended,
+            () = crate::signals::signals(2) => std::process::exit(130),
+        }
+    }
+
     /// Works until nothing is left to do at the moment, then returns: for imports, commands and tests.
     ///
     /// # Errors
@@ -173,15 +189,40 @@ impl Service {
     pub async fn run_until_settled(&self) -> Result<(), Error> {
         self.run(async {
             loop {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                match self.overview().await {
-                    Ok(overview) if overview.is_settled => return,
-                    Ok(_) => {}
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                match self.is_settled().await {
+                    Ok(true) => return,
+                    Ok(false) => {}
                     Err(error) => tracing::debug!(%error, "asking whether everything is settled"),
                 }
             }
         })
         .await
+    }
+
+    /// Answers whether nothing is left to read, to retry or to run at the moment. Parked events do not unsettle.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn is_settled(&self) -> Result<bool, Error> {
+        let store = self.worker.store();
+        let mut is_settled = overview::is_settled(store, &self.worker.service).await?;
+        for runner in &self.runners {
+            is_settled = is_settled && runner.pending(store).await? == 0;
+        }
+        Ok(is_settled)
+    }
+
+    /// Removes from the log what is older than `retention` says, every group has passed, and nothing parked
+    /// needs; archives it first if a place is named.
+    ///
+    /// # Errors
+    /// The store's and the archive's; nothing is removed that is not archived.
+    ///
+    /// # Cancel safety
+    /// Safe: a stretch is removed as a whole or not at all.
+    pub async fn trim(&self, retention: &Retention) -> Result<Trimmed, Error> {
+        retention::trim(self.worker.store(), retention).await
     }
 
     /// Answers a probe.
@@ -194,7 +235,7 @@ impl Service {
     /// # Errors
     /// The store's.
     pub async fn overview(&self) -> Result<Overview, Error> {
-        let mut overview = overview(self.worker.store(), &self.worker.service).await?;
+        let mut overview = overview::overview(self.worker.store(), &self.worker.service).await?;
         for runner in &self.runners {
             overview.is_settled &= runner.pending(self.worker.store()).await? == 0;
         }

@@ -1,4 +1,5 @@
 //! Collects every mistake of one input, so that they are all shown at once.
+//! Knows places and messages, and no rule.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

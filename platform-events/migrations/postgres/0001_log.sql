@@ -31,20 +31,26 @@ create table platform_log (
 create index platform_log_lane on platform_log (lane, seq);
 create index platform_log_key on platform_log (key, seq);
 
--- Makes the partition that holds position `at`, in a transaction of its own.
-create function platform_log_partition(at bigint) returns void language plpgsql as $$
+-- Makes partitions, named by their ends, until one reaches beyond `wanted`; returns where the last one ends.
+create function platform_log_partition(wanted bigint) returns bigint language plpgsql as $$
 declare
     rows bigint := (select value::bigint from platform_meta where name = 'partition_rows');
-    low bigint := at / rows * rows;
-    part text := 'platform_log_' || low;
+    high bigint;
+    part text;
 begin
     perform pg_advisory_xact_lock(hashtextextended('platform_log_partition', 0));
-    if to_regclass(part) is not null then return; end if;
-    execute format('create table %I (like platform_log including defaults including constraints)', part);
-    execute format('alter table platform_log attach partition %I for values from (%s) to (%s)',
-        part, low, low + rows);
+    select coalesce(max(substring(inhrelid::regclass::text from '_([0-9]+)"?$')::bigint), 0) into high
+        from pg_inherits where inhparent = 'platform_log'::regclass;
+    while high <= wanted loop
+        part := 'platform_log_' || high || '_' || high + rows;
+        execute format('create table %I (like platform_log including defaults including constraints)', part);
+        execute format('alter table platform_log attach partition %I for values from (%s) to (%s)',
+            part, high, high + rows);
+        high := high + rows;
+    end loop;
+    return high;
 end $$;
-select platform_log_partition(0), platform_log_partition(1000000);
+select platform_log_partition(0);
 
 create table platform_log_id (
     id_key uuid primary key,
@@ -155,3 +161,60 @@ create table platform_run (
 );
 create index platform_run_seq on platform_run (group_id, seq_to);
 create index platform_run_started on platform_run (started_at);
+
+-- The key of Key::of, for programs in other languages.
+create function platform_key(purpose text, variadic fields bytea[]) returns uuid
+language sql immutable as $$
+    select encode(set_byte(set_byte(d, 6, (get_byte(d, 6) & 15) | 128),
+        8, (get_byte(d, 8) & 63) | 128), 'hex')::uuid
+    from (select substring(sha256('\x01'::bytea || int8send(octet_length(convert_to(purpose, 'UTF8')))
+        || convert_to(purpose, 'UTF8') || (
+            select coalesce(string_agg(int8send(octet_length(f)) || f, ''::bytea order by o), ''::bytea)
+            from unnest(fields) with ordinality as u(f, o))) from 1 for 16) as d) digest
+$$;
+
+-- Appends one event of this service in the caller's transaction, for programs in other languages. Returns its
+-- position, or null when the idempotency key was published before. `payload` is JSON text.
+create function platform_append(
+    source text, event_type text, tenant text, partition_key text, idempotency_key text, payload text
+) returns bigint language plpgsql set search_path from current as $$
+declare
+    sequence regclass := 'platform_log_seq'::regclass;
+    setting text := 'platform.floor_' || sequence::oid;
+    floor bigint;
+    id uuid := platform_key('keyed-event', convert_to(tenant, 'UTF8'), convert_to(source, 'UTF8'),
+        convert_to(idempotency_key, 'UTF8'));
+    key_of_id uuid := platform_key('event-id', ''::bytea, convert_to(source, 'UTF8'),
+        convert_to(id::text, 'UTF8'));
+    key_of_lane uuid := key_of_id;
+    position bigint;
+    time timestamptz := (select now from platform_time);
+begin
+    if octet_length(payload) > 262144 then raise exception 'the payload is larger than 256 KiB'; end if;
+    perform payload::json;
+    if coalesce(current_setting(setting, true), '') = '' then
+        floor := (select last_value - (not is_called)::int from platform_log_seq);
+        perform pg_advisory_xact_lock_shared(
+            (case when sequence::oid::bigint >= 2147483648 then sequence::oid::bigint - 4294967296
+                else sequence::oid::bigint end)::int, (floor & 2147483647)::int);
+        perform set_config(setting, floor::text, true);
+    end if;
+    if partition_key is not null then
+        key_of_lane := platform_key('lane', ''::bytea, convert_to(tenant, 'UTF8'),
+            convert_to(partition_key, 'UTF8'));
+    end if;
+    position := nextval('platform_log_seq');
+    insert into platform_log_id (id_key, seq) values (key_of_id, position) on conflict do nothing;
+    if not found then return null; end if;
+    insert into platform_log (seq, lane, key, id_key, type, tenant, correlation_id, occurred_at,
+        recorded_at, attributes, data)
+    values (position, get_byte(uuid_send(key_of_lane), 15) % 16, key_of_lane, key_of_id, event_type,
+        tenant, id::text, time, time,
+        json_strip_nulls(json_build_object('specversion', '1.0', 'id', id, 'source', source,
+            'type', event_type,
+            'time', to_char(time at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+            'datacontenttype', 'application/json', 'correlationid', id, 'partitionkey', partition_key,
+            'tenantid', tenant))::text,
+        convert_to(payload, 'UTF8'));
+    return position;
+end $$;

@@ -93,7 +93,7 @@ pub const RECEIVE_MAX: usize = 4 * 1024 * 1024;
 /// # Example
 ///
 /// ```
-/// use platform_events::Envelope;
+/// use platform_events::envelope::Envelope;
 ///
 /// let event = Envelope::builder("7f1c", "/orders", "order.shipped")
 ///     .subject("order/42")

@@ -59,7 +59,6 @@ pub(crate) enum Appended {
 #[derive(Debug, Clone)]
 pub(crate) struct LogRow {
     pub(crate) seq: Position,
-    pub(crate) lane: i16,
     pub(crate) key: Key,
     pub(crate) kind: String,
     pub(crate) tenant: String,
@@ -106,13 +105,13 @@ pub(crate) struct Bound {
 
 /// A transaction that has published and stays open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub(crate) struct Holder {
     /// The server process; nothing for a prepared transaction.
-    pub pid: Option<i32>,
+    pub(crate) pid: Option<i32>,
     /// Its `application_name`, or the name of the prepared transaction.
-    pub application: String,
+    pub(crate) application: String,
     /// Since when the transaction is open.
-    pub since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 /// The log of one store.

@@ -27,11 +27,11 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) async fn prepare(pool: &PgPool) -> Result<Self, Error> {
-        let (schema, oid, rows, partitioned_to): (String, i64, String, i64) =
+        let (schema, oid, rows, last): (String, i64, String, i64) =
             sqlx::query_as(PLACE).fetch_one(pool).await.map_err(failed)?;
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
         // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
-        let lock = i64::from((oid & 0xffff_ffff) as u32 as i32);
+        let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap_or_default().to_ne_bytes());
         let fill = |sql: &str| -> Arc<str> {
             sql.replace("{schema}", &quoted)
                 .replace("{oid}", &oid.to_string())
@@ -43,23 +43,22 @@ impl Statements {
             known: fill(KNOWN),
             namespace: oid,
             partition_rows: rows.parse().unwrap_or(1_000_000),
-            partitioned_to: Arc::new(AtomicI64::new(partitioned_to)),
+            partitioned_to: Arc::default(),
         };
-        statements.partition_ahead(pool, partitioned_to - 2 * statements.partition_rows).await?;
+        statements.partition_ahead(pool, last).await?;
         Ok(statements)
     }
 
-    /// Makes partitions until two whole ones lie ahead of `last`.
+    /// Makes partitions, in another connection, so that one whole partition lies ahead of `last`.
     async fn partition_ahead(&self, pool: &PgPool, last: Position) -> Result<(), Error> {
-        let wanted = last + 2 * self.partition_rows;
-        loop {
-            let from = self.partitioned_to.load(Ordering::Acquire);
-            if from > wanted {
-                return Ok(());
-            }
-            sqlx::query(PARTITION).bind(from).execute(pool).await.map_err(failed)?;
-            self.partitioned_to.fetch_max(from + self.partition_rows, Ordering::AcqRel);
+        let wanted = last + self.partition_rows;
+        if self.partitioned_to.load(Ordering::Acquire) > wanted {
+            return Ok(());
         }
+        let made: i64 =
+            sqlx::query_scalar(PARTITION).bind(wanted).fetch_one(pool).await.map_err(failed)?;
+        self.partitioned_to.fetch_max(made, Ordering::AcqRel);
+        Ok(())
     }
 }
 
@@ -278,7 +277,6 @@ pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, E
 fn log_row(row: &PgRow) -> Result<LogRow, Error> {
     Ok(LogRow {
         seq: row.get("seq"),
-        lane: row.get("lane"),
         key: Key::from(row.get::<uuid::Uuid, _>("key")),
         kind: row.get("type"),
         tenant: row.get("tenant"),
@@ -294,10 +292,7 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
 }
 
 const PLACE: &str = "select current_schema()::text, 'platform_log_seq'::regclass::oid::bigint,
-    (select value from platform_meta where name = 'partition_rows'),
-    (select coalesce(max(substring(inhrelid::regclass::text from '[0-9]+\"?$')::bigint), 0)
-        + (select value::bigint from platform_meta where name = 'partition_rows')
-     from pg_inherits where inhparent = 'platform_log'::regclass)";
+    (select value from platform_meta where name = 'partition_rows'), last_value from platform_log_seq";
 const PARTITION: &str = "select platform_log_partition($1)";
 /// One statement, in this order: the floor (once per transaction), the numbers in the author's order, the ids
 /// sorted so that two publishers never wait for each other in a circle, the rows whose id is new.

@@ -141,7 +141,6 @@ fn log_row(row: &SqliteRow) -> Result<LogRow, Error> {
     let recorded_at: i64 = row.get("recorded_at");
     Ok(LogRow {
         seq: row.get("seq"),
-        lane: row.get("lane"),
         key: Key::from(row.get::<uuid::Uuid, _>("key")),
         kind: row.get("type"),
         tenant: row.get("tenant"),

@@ -116,6 +116,18 @@ impl Group {
         }
     }
 
+    /// Takes over what the database says about a lane after a failure.
+    pub(super) fn reloaded(&self, lane: &Lane, taken: &Taken, blocked: Vec<(Key, Position)>) {
+        let mut seat = locked(&lane.seat);
+        seat.position = taken.position;
+        seat.place.clone_from(&taken.place);
+        lane.seen.store(taken.position, Ordering::Release);
+        let mut known = locked(&lane.blocked);
+        self.blocked.fetch_sub(known.len(), Ordering::AcqRel);
+        *known = blocked.into_iter().collect();
+        self.blocked.fetch_add(known.len(), Ordering::AcqRel);
+    }
+
     pub(super) fn blocked_count(&self) -> usize {
         self.blocked.load(Ordering::Acquire)
     }
@@ -199,15 +211,6 @@ impl Lane {
         seat.position = position;
         seat.place = place;
         self.seen.fetch_max(position, Ordering::AcqRel);
-    }
-
-    /// Takes over what the database says after a failure.
-    pub(super) fn reloaded(&self, taken: &Taken, blocked: Vec<(Key, Position)>) {
-        let mut seat = locked(&self.seat);
-        seat.position = taken.position;
-        seat.place.clone_from(&taken.place);
-        self.seen.store(taken.position, Ordering::Release);
-        *locked(&self.blocked) = blocked.into_iter().collect();
     }
 
     pub(super) fn is_blocked(&self, key: Key) -> bool {

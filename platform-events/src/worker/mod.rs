@@ -6,6 +6,7 @@
 mod beat;
 mod group;
 mod moves;
+mod parking;
 mod reader;
 mod retry;
 mod settle;
@@ -23,16 +24,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use group::Group;
+pub use parking::EventsParked;
 
 use crate::Error;
+use crate::context::Ground;
 use crate::health::Vitals;
 use crate::lease::Lease;
 use crate::log::{Bound, Log};
 use crate::publisher::Publisher;
 use crate::registry::Registration;
 use crate::signal::Signal;
-
-mod parking;
 
 /// How a worker is to run.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ pub(crate) struct Worker {
     pub(crate) settings: Settings,
     pub(crate) groups: Vec<Arc<Group>>,
     pub(crate) vitals: Vitals,
-    permits: Arc<Semaphore>,
+    ground: Ground,
     /// Ordinary work holds it shared; a lane that has killed its process twice runs alone.
     alone: RwLock<()>,
     bound: watch::Sender<Bound>,
@@ -104,7 +105,11 @@ impl Worker {
         Ok(Self {
             service: service.to_owned(),
             lease: Lease::new(log.store(), settings.lease),
-            permits: Arc::new(Semaphore::new(settings.transactions_max)),
+            ground: Ground {
+                store: log.store().clone(),
+                permits: Arc::new(Semaphore::new(settings.transactions_max)),
+                idle: settings.lease.mul_f64(0.8),
+            },
             alone: RwLock::new(()),
             bound: watch::Sender::new(Bound::default()),
             moves: moves::Moves::default(),

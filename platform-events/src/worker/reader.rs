@@ -176,7 +176,7 @@ impl Worker {
         match held {
             Some(taken) => {
                 let keys = crate::blocked::keys(self.store(), group.id, lane.number).await?;
-                lane.reloaded(&taken, keys);
+                group.reloaded(lane, &taken, keys);
                 Ok(())
             }
             None => {

@@ -172,7 +172,7 @@ impl Attempt {
     }
 
     fn unit(&self) -> Unit {
-        Unit::new(self.worker.store(), &self.worker.permits, self.lane.token)
+        Unit::new(&self.worker.ground, self.lane.token)
     }
 
     /// Reads the head, with its edited payload if somebody edited it.

@@ -191,7 +191,7 @@ impl Worker {
         (reason, (attempts, outcome, next)): (&str, (u32, &'static str, &Next)),
         took: Duration,
     ) -> Result<(), Halt> {
-        let mut unit = Unit::new(self.store(), &self.permits, lane.token);
+        let mut unit = Unit::new(&self.ground, lane.token);
         let _last_look = lane.commit.lock().await;
         let tx = unit.tx().await?;
         let row = (attempts, Some(reason), next);

@@ -227,7 +227,7 @@ impl Turn {
     }
 
     fn unit(&self) -> Unit {
-        Unit::new(self.worker.store(), &self.worker.permits, self.lane.token)
+        Unit::new(&self.worker.ground, self.lane.token)
     }
 
     async fn skip(&self, rest: &[Stored], cut: &Cut) -> Result<(), Halt> {

@@ -7,7 +7,7 @@ use platform_tests::{Database, each_backend};
 
 use crate::world::{Parcel, TABLES, seen, send, settled, store};
 
-struct Track;
+pub(crate) struct Track;
 
 impl Handler for Track {
     const NAME: &'static str = "track";

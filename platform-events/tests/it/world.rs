@@ -67,5 +67,5 @@ pub(crate) async fn seen(store: &Store, who: &str, id: &str) -> Vec<i64> {
 
 pub(crate) async fn settled(service: &Service) {
     let bound = std::time::Duration::from_secs(30);
-    tokio::time::timeout(bound, service.run_until_settled()).await.expect("settles").unwrap();
+    tokio::time::timeout(bound, service.run_until_settled()).await.unwrap().unwrap();
 }

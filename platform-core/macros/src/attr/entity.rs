@@ -1,4 +1,5 @@
-//! The words of `#[entity(…)]`.
+//! The words of `#[entity(…)]`, on the struct and on its fields.
+//! Each word is named here once.
 
 use proc_macro2::{Span, TokenStream};
 use syn::meta::ParseNestedMeta;

@@ -1,4 +1,5 @@
-//! The words of `#[event(…)]`.
+//! The words of `#[event(…)]`, on the struct and on its fields.
+//! Each word is named here once.
 
 use proc_macro2::Span;
 use syn::spanned::Spanned;

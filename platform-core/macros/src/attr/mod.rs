@@ -1,4 +1,5 @@
-//! Reads the words of the attributes. Knows the grammar and not which words go together.
+//! Reads the words of the attributes.
+//! Knows the grammar, and not which words go together.
 
 mod entity;
 mod event;

@@ -1,4 +1,5 @@
 //! The code of `derive(Entity)` and `derive(Fields)`.
+//! Names only what `platform_core` exports for it, by absolute paths; the docs of the traits show it by hand.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

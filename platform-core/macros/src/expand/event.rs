@@ -1,4 +1,5 @@
 //! The code of `derive(Event)`.
+//! Names the trait in `platform_events` and the tenant in `platform_core`, by absolute paths.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};

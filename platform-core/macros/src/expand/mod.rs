@@ -1,4 +1,5 @@
-//! Writes the code. Knows nothing of attributes: what comes in is right.
+//! Writes the code.
+//! Knows nothing of attributes: what comes in is right.
 
 mod entity;
 mod event;

@@ -1,4 +1,5 @@
 //! The refusals of `derive(Entity)` and `derive(Fields)` that concern the struct as a whole.
+//! A kind, an id and a version, each exactly once.
 
 use syn::DeriveInput;
 

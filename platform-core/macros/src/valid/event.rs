@@ -1,4 +1,5 @@
 //! The refusals of `derive(Event)`.
+//! A stored type, and a key or the word that there is none.
 
 use proc_macro2::Span;
 use syn::DeriveInput;

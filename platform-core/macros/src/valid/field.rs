@@ -1,5 +1,7 @@
 //! The refusals of single fields, for entities and nested structs.
+//! What a field may be called, what it may show, and whom it may be about.
 
+use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{Attribute, DeriveInput, LitStr};
 
@@ -114,35 +116,40 @@ fn roles(ctxt: &mut Ctxt, draft: &Draft) {
     };
     for (other, span) in rest {
         // The tenant itself can be an entity.
-        if !matches!(
-            (role, other),
-            (Role::Id, Role::Tenant) | (Role::Tenant, Role::Id)
-        ) {
+        if ![role, other]
+            .iter()
+            .all(|role| matches!(role, Role::Id | Role::Tenant))
+        {
             let (one, two) = (role.word(), other.word());
             let message =
                 format!("a field cannot be both `{one}` and `{two}`; give each its own field");
             ctxt.push(syn::Error::new(*span, message));
         }
     }
-    let word = role.word();
-    let allowed: &[&str] = if *role == Role::Id {
-        &["public", "personal"]
-    } else {
-        &["public"]
-    };
-    for ClassWord { class, span } in &draft.words.classes {
-        if !allowed.contains(&class.word()) {
-            let message = format!(
-                "the {word} is in every event and cannot be `{}`; what goes with `{word}`: {}",
-                class.word(),
-                list(allowed)
-            );
-            ctxt.push(syn::Error::new(*span, message));
-        }
+    for word in &draft.words.classes {
+        role_class(ctxt, &draft.words.roles, word);
     }
     if let Some(span) = draft.words.nested {
+        let word = role.word();
         let message = format!("the {word} is one value and cannot be `nested`; drop `nested`");
         ctxt.push(syn::Error::new(span, message));
+    }
+}
+
+fn role_class(ctxt: &mut Ctxt, roles: &[(Role, Span)], ClassWord { class, span }: &ClassWord) {
+    let allowed = |role: Role| match role {
+        Role::Id => ["public", "personal"].as_slice(),
+        Role::Version | Role::Tenant | Role::Incarnation => &["public"],
+    };
+    let refusing = roles
+        .iter()
+        .find(|(role, _)| !allowed(*role).contains(&class.word()));
+    if let Some((role, _)) = refusing {
+        let (role, class, allowed) = (role.word(), class.word(), list(allowed(*role)));
+        let message = format!(
+            "the {role} is in every event and cannot be `{class}`; what goes with `{role}`: {allowed}"
+        );
+        ctxt.push(syn::Error::new(*span, message));
     }
 }
 

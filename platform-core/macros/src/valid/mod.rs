@@ -1,4 +1,5 @@
-//! Every refusal. What leaves here is right; what is wrong is noted with the way to mend it.
+//! Every refusal: what leaves here is right, what is wrong is noted with the way to mend it.
+//! Writes no code, and goes on after a mistake to find the others.
 
 mod entity;
 mod event;

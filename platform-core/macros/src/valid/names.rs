@@ -1,4 +1,5 @@
 //! The rules of stored names, and which field names sound like secrets.
+//! Pure: text in, answers out.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;

@@ -33,17 +33,29 @@ pub enum ActorKind {
 impl Actor {
     /// A person by id.
     pub fn user(id: impl Into<String>) -> Self {
-        Self { kind: ActorKind::User, id: id.into(), name: None }
+        Self {
+            kind: ActorKind::User,
+            id: id.into(),
+            name: None,
+        }
     }
 
     /// A program by name.
     pub fn service(id: impl Into<String>) -> Self {
-        Self { kind: ActorKind::Service, id: id.into(), name: None }
+        Self {
+            kind: ActorKind::Service,
+            id: id.into(),
+            name: None,
+        }
     }
 
     /// Nobody in particular.
     pub fn system() -> Self {
-        Self { kind: ActorKind::System, id: String::new(), name: None }
+        Self {
+            kind: ActorKind::System,
+            id: String::new(),
+            name: None,
+        }
     }
 
     /// Adds the name that people read.
@@ -74,9 +86,14 @@ impl Actor {
     /// When the id is empty (other than the system's), too long, or holds control characters.
     pub fn check(&self) -> Result<(), Error> {
         if self.id.is_empty() && self.kind != ActorKind::System {
-            return Err(Error::invalid("the actor's id is empty; name who acts, or use Actor::system()"));
+            return Err(Error::invalid(
+                "the actor's id is empty; name who acts, or use Actor::system()",
+            ));
         }
-        for (what, text) in [("id", self.id.as_str()), ("name", self.name.as_deref().unwrap_or(""))] {
+        for (what, text) in [
+            ("id", self.id.as_str()),
+            ("name", self.name.as_deref().unwrap_or("")),
+        ] {
             if text.len() > ACTOR_MAX || text.chars().any(char::is_control) {
                 return Err(Error::invalid(format!(
                     "the actor's {what} must have at most {ACTOR_MAX} bytes and no control characters"
@@ -121,7 +138,11 @@ mod tests {
 
     #[test]
     fn an_actor_and_its_text_convert_both_ways() {
-        for actor in [Actor::user("42"), Actor::service("billing"), Actor::system()] {
+        for actor in [
+            Actor::user("42"),
+            Actor::service("billing"),
+            Actor::system(),
+        ] {
             assert_eq!(actor.to_string().parse::<Actor>().unwrap(), actor);
         }
     }

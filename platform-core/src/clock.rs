@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 /// Reads the wall clock, for time stamps that describe and never decide.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the clock"
+)]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }

@@ -42,7 +42,11 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error from its kind and a message.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// Makes an [`ErrorKind::InvalidInput`].
@@ -72,7 +76,8 @@ impl Error {
                 None => crate::store::kind_of(error),
             };
             if let Some(kind) = kind {
-                return matches!(kind, ErrorKind::Unavailable | ErrorKind::Conflict).then_some(kind);
+                return matches!(kind, ErrorKind::Unavailable | ErrorKind::Conflict)
+                    .then_some(kind);
             }
             next = error.source();
         }

@@ -16,13 +16,20 @@ pub(crate) const ID_MAX: usize = 128;
 
 fn checked(what: &str, text: &str) -> Result<Arc<str>, Error> {
     if text.is_empty() {
-        return Err(Error::invalid(format!("the {what} is empty; give it at least one character")));
+        return Err(Error::invalid(format!(
+            "the {what} is empty; give it at least one character"
+        )));
     }
     if text.len() > ID_MAX {
         let len = text.len();
-        return Err(Error::invalid(format!("the {what} has {len} bytes; at most {ID_MAX} are allowed")));
+        return Err(Error::invalid(format!(
+            "the {what} has {len} bytes; at most {ID_MAX} are allowed"
+        )));
     }
-    match text.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '%')) {
+    match text
+        .chars()
+        .find(|c| !c.is_ascii_graphic() || matches!(c, '"' | '%'))
+    {
         Some(c) => Err(Error::invalid(format!(
             "the {what} {text:?} contains {c:?}; use printable ASCII without space, `\"` and `%`"
         ))),
@@ -111,11 +118,19 @@ mod tests {
     #[test]
     fn every_wrong_tenant_says_what_is_wrong() {
         let long = "x".repeat(129);
-        let cases =
-            [("", "empty"), (long.as_str(), "129 bytes"), ("a b", "' '"), ("ü", "'ü'"), ("a%", "'%'")];
+        let cases = [
+            ("", "empty"),
+            (long.as_str(), "129 bytes"),
+            ("a b", "' '"),
+            ("ü", "'ü'"),
+            ("a%", "'%'"),
+        ];
         for (text, needle) in cases {
             let error = TenantId::parse(text).unwrap_err().to_string();
-            assert!(error.contains(needle) && error.contains("tenant"), "{error}");
+            assert!(
+                error.contains(needle) && error.contains("tenant"),
+                "{error}"
+            );
         }
         assert_eq!(TenantId::parse("acme").unwrap().as_str(), "acme");
     }

@@ -43,7 +43,10 @@ impl Key {
     }
 
     /// Makes an identity that nobody else has (UUID version 7). Two calls never agree.
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes random ids")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that makes random ids"
+    )]
     pub fn unique() -> Self {
         Self(Uuid::now_v7())
     }
@@ -75,8 +78,11 @@ impl FromStr for Key {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Uuid::parse_str(text).map(Self).map_err(|error| {
-            Error::new(ErrorKind::InvalidInput, format!("`{text}` is not an id; write it as a UUID"))
-                .with_source(error)
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("`{text}` is not an id; write it as a UUID"),
+            )
+            .with_source(error)
         })
     }
 }
@@ -100,9 +106,17 @@ mod tests {
     #[test]
     fn golden_keys_never_change() {
         let cases: &[(&str, &[&[u8]], &str)] = &[
-            ("change", &[b"acme", b"orders", b"order", b"O-1", b"0", b"1"], "6da4ce45-6de7-8666-b789-60a12dedc4b2"),
+            (
+                "change",
+                &[b"acme", b"orders", b"order", b"O-1", b"0", b"1"],
+                "6da4ce45-6de7-8666-b789-60a12dedc4b2",
+            ),
             ("change", &[], "33e26599-ede1-880e-9c42-058b969d8b94"),
-            ("entry", &["ü".as_bytes(), b""], "97b526ad-54f7-8c73-866e-67bbf330b277"),
+            (
+                "entry",
+                &["ü".as_bytes(), b""],
+                "97b526ad-54f7-8c73-866e-67bbf330b277",
+            ),
         ];
         for (purpose, fields, golden) in cases {
             assert_eq!(Key::of(purpose, fields).to_string(), *golden);
@@ -125,6 +139,12 @@ mod tests {
     fn text_and_key_convert_both_ways() {
         let key = Key::of("p", &[b"a"]);
         assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
-        assert!("no-uuid".parse::<Key>().unwrap_err().to_string().contains("no-uuid"));
+        assert!(
+            "no-uuid"
+                .parse::<Key>()
+                .unwrap_err()
+                .to_string()
+                .contains("no-uuid")
+        );
     }
 }

@@ -34,7 +34,10 @@ impl RetryPolicy {
     };
 
     /// One attempt, no second.
-    pub const NEVER: Self = Self { attempts: 1, ..Self::DEFAULT };
+    pub const NEVER: Self = Self {
+        attempts: 1,
+        ..Self::DEFAULT
+    };
 
     /// Returns the wait before the next attempt after `attempt` failed ones (1 or more), or nothing when the
     /// policy gives up. `age` is the time since the first failure, `unit` a random number from 0 to 1.
@@ -68,17 +71,31 @@ mod tests {
 
     #[test]
     fn the_last_attempt_is_followed_by_none() {
-        let policy = RetryPolicy { attempts: 3, jitter: 0.0, ..RetryPolicy::DEFAULT };
-        let waits: Vec<_> = (1..=4).map(|n| policy.after(n, Duration::ZERO, 0.5)).collect();
+        let policy = RetryPolicy {
+            attempts: 3,
+            jitter: 0.0,
+            ..RetryPolicy::DEFAULT
+        };
+        let waits: Vec<_> = (1..=4)
+            .map(|n| policy.after(n, Duration::ZERO, 0.5))
+            .collect();
         assert_eq!(
             waits,
-            [Some(Duration::from_secs(1)), Some(Duration::from_secs(2)), None, None]
+            [
+                Some(Duration::from_secs(1)),
+                Some(Duration::from_secs(2)),
+                None,
+                None
+            ]
         );
     }
 
     #[test]
     fn a_wait_beyond_the_deadline_gives_up() {
-        let policy = RetryPolicy { deadline: Some(Duration::from_secs(10)), ..RetryPolicy::DEFAULT };
+        let policy = RetryPolicy {
+            deadline: Some(Duration::from_secs(10)),
+            ..RetryPolicy::DEFAULT
+        };
         assert_eq!(policy.after(1, Duration::from_secs(10), 0.0), None);
         assert!(policy.after(1, Duration::from_secs(9), 0.0).is_some());
     }

@@ -58,7 +58,9 @@ pub(crate) enum Next {
 impl Next {
     /// Asks the policy after `attempts` failed ones.
     pub(crate) fn by(policy: &RetryPolicy, attempts: u32, age: Duration, unit: f64) -> Self {
-        policy.after(attempts, age, unit).map_or(Self::Park(Cause::Exhausted), Self::Again)
+        policy
+            .after(attempts, age, unit)
+            .map_or(Self::Park(Cause::Exhausted), Self::Again)
     }
 
     fn columns(&self) -> (&'static str, Option<&'static str>, Duration) {
@@ -115,7 +117,13 @@ pub(crate) async fn block(
 /// Counts an attempt before it is made. Answers false when somebody changed the row meanwhile.
 pub(crate) async fn count(tx: &mut Tx, due: &Due) -> Result<bool, Error> {
     let sql = COUNT;
-    let hit = tx.query(sql).bind(due.group).bind(due.key).bind(due.revision).execute().await?;
+    let hit = tx
+        .query(sql)
+        .bind(due.group)
+        .bind(due.key)
+        .bind(due.revision)
+        .execute()
+        .await?;
     Ok(hit == 1)
 }
 
@@ -153,10 +161,21 @@ pub(crate) async fn advance(
 ) -> Result<bool, Error> {
     let hit = match follower {
         Some((head, kind)) => {
-            let query = tx.query(ADVANCE).bind(due.group).bind(due.key).bind(due.revision);
+            let query = tx
+                .query(ADVANCE)
+                .bind(due.group)
+                .bind(due.key)
+                .bind(due.revision);
             query.bind(head).bind(kind).execute().await?
         }
-        None => tx.query(FREE).bind(due.group).bind(due.key).bind(due.revision).execute().await?,
+        None => {
+            tx.query(FREE)
+                .bind(due.group)
+                .bind(due.key)
+                .bind(due.revision)
+                .execute()
+                .await?
+        }
     };
     Ok(hit == 1)
 }
@@ -168,12 +187,19 @@ pub(crate) async fn keys(
     lane: i16,
 ) -> Result<Vec<(Key, Position)>, Error> {
     let rows = store.query(KEYS).bind(group).bind(lane).fetch_all().await?;
-    rows.iter().map(|row| Ok((row.get("key")?, row.get("head")?))).collect()
+    rows.iter()
+        .map(|row| Ok((row.get("key")?, row.get("head")?)))
+        .collect()
 }
 
 /// Finds what is due in the lanes of `process`, over all groups, at most `most` rows.
 pub(crate) async fn due(store: &Store, process: Key, most: i64) -> Result<Vec<Due>, Error> {
-    let rows = store.query(DUE).bind(process).bind(most).fetch_all().await?;
+    let rows = store
+        .query(DUE)
+        .bind(process)
+        .bind(most)
+        .fetch_all()
+        .await?;
     rows.iter().map(read_due).collect()
 }
 
@@ -184,7 +210,13 @@ pub(crate) async fn oldest(
     group: i64,
     skip: i64,
 ) -> Result<Option<Due>, Error> {
-    let row = store.query(OLDEST).bind(process).bind(group).bind(skip).fetch_optional().await?;
+    let row = store
+        .query(OLDEST)
+        .bind(process)
+        .bind(group)
+        .bind(skip)
+        .fetch_optional()
+        .await?;
     row.as_ref().map(read_due).transpose()
 }
 
@@ -205,28 +237,33 @@ fn read_due(row: &Row) -> Result<Due, Error> {
     })
 }
 
-const BLOCK: &str = "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
+const BLOCK: &str =
+    "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
         reason, attempts, reasons, first_failed_at, due, updated_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (select now from platform_time),
         (select now from platform_time) + $12, (select now from platform_time))";
 const COUNT: &str = "update platform_blocked set attempts = attempts + 1
     where group_id = $1 and key = $2 and revision = $3 and state = 'waiting'";
-const PUT_OFF: &str = "update platform_blocked set state = $4, cause = $5, reason = $6, reasons = $7,
+const PUT_OFF: &str =
+    "update platform_blocked set state = $4, cause = $5, reason = $6, reasons = $7,
         due = (select now from platform_time) + $8, updated_at = (select now from platform_time)
     where group_id = $1 and key = $2 and revision = $3";
-const ADVANCE: &str = "update platform_blocked set head = $4, type = $5, state = 'waiting', cause = null,
+const ADVANCE: &str =
+    "update platform_blocked set head = $4, type = $5, state = 'waiting', cause = null,
         reason = null, attempts = 0, reasons = '[]', edited = null, revision = revision + 1,
         first_failed_at = (select now from platform_time), due = (select now from platform_time),
         updated_at = (select now from platform_time)
     where group_id = $1 and key = $2 and revision = $3";
-const FREE: &str = "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3";
+const FREE: &str =
+    "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3";
 const KEYS: &str = "select key, head from platform_blocked where group_id = $1 and lane = $2";
 const DUE: &str = "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
         b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
     from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
     where l.process = $1 and b.state in ('waiting', 'discarded') and b.due <= (select now from platform_time)
     order by b.due limit $2";
-const OLDEST: &str = "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
+const OLDEST: &str =
+    "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
         b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
     from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
     where l.process = $1 and b.group_id = $2 and b.state = 'waiting'

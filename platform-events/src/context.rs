@@ -42,13 +42,21 @@ pub(crate) struct Ground {
 
 impl std::fmt::Debug for Unit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unit").field("has_begun", &self.begun.is_some()).finish_non_exhaustive()
+        f.debug_struct("Unit")
+            .field("has_begun", &self.begun.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 impl Unit {
     pub(crate) fn new(ground: &Ground, token: i64) -> Self {
-        Self { ground: ground.clone(), token, begun: None, drafts: Vec::new(), is_replay: false }
+        Self {
+            ground: ground.clone(),
+            token,
+            begun: None,
+            drafts: Vec::new(),
+            is_replay: false,
+        }
     }
 
     pub(crate) fn context(&mut self, cause: Cause) -> Context<'_> {
@@ -59,7 +67,8 @@ impl Unit {
         if self.begun.is_none() {
             // The semaphore outlives every worker, so it is never closed.
             let permit = Arc::clone(&self.ground.permits).acquire_owned().await;
-            let permit = permit.map_err(|error| Error::wiring("the worker is gone").with_source(error))?;
+            let permit =
+                permit.map_err(|error| Error::wiring("the worker is gone").with_source(error))?;
             let mut tx = self.ground.store.begin().await?;
             fence::mark(&mut tx, self.token, self.ground.idle).await?;
             self.begun = Some((tx, permit));
@@ -76,7 +85,9 @@ impl Unit {
         std::mem::take(&mut self.drafts)
             .into_iter()
             .map(|(cause, draft)| {
-                let nth = counts.entry((cause.event.id().to_owned(), draft.kind.clone())).or_default();
+                let nth = counts
+                    .entry((cause.event.id().to_owned(), draft.kind.clone()))
+                    .or_default();
                 let record = publisher.record(draft, Some(&cause), *nth);
                 *nth += 1;
                 record
@@ -165,11 +176,15 @@ impl IntoCaused for Draft {
 impl IntoCaused for Change {
     fn into_caused(self) -> Vec<Draft> {
         let kind = self.event_type().to_owned();
-        self.into_drafts().unwrap_or_else(|error| vec![Draft::broken(kind, &error)])
+        self.into_drafts()
+            .unwrap_or_else(|error| vec![Draft::broken(kind, &error)])
     }
 }
 
 /// A mistake in a published event is the handler's: trying again cannot help.
 pub(crate) fn unpublishable(error: &Error) -> HandlerError {
-    crate::outcome::Reject::reject(format!("what it published is refused: {}", crate::outcome::chain(error)))
+    crate::outcome::Reject::reject(format!(
+        "what it published is refused: {}",
+        crate::outcome::chain(error)
+    ))
 }

@@ -41,7 +41,12 @@ pub enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), is_transient: false, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            is_transient: false,
+            source: None,
+        }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -80,7 +85,12 @@ impl From<platform_core::Error> for Error {
         // The words are the cause's own, and so is everything below it.
         let message = error.to_string();
         let source = error.into_source();
-        Self { kind, message, is_transient, source }
+        Self {
+            kind,
+            message,
+            is_transient,
+            source,
+        }
     }
 }
 

@@ -69,7 +69,12 @@ pub struct Draft {
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
     /// An entity's version: kind, id, incarnation, version.
-    Change { kind: &'static str, id: String, incarnation: u64, version: u64 },
+    Change {
+        kind: &'static str,
+        id: String,
+        incarnation: u64,
+        version: u64,
+    },
     Keyed(String),
     Unkeyed,
     /// The n-th of its type that a handler published for one event.

@@ -19,8 +19,12 @@ mod armed {
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
     pub(super) fn from_env(name: &str) {
-        let Ok(wanted) = std::env::var("PLATFORM_FAILPOINT") else { return };
-        let Some((place, action)) = wanted.split_once('=') else { return };
+        let Ok(wanted) = std::env::var("PLATFORM_FAILPOINT") else {
+            return;
+        };
+        let Some((place, action)) = wanted.split_once('=') else {
+            return;
+        };
         let (place, nth) = place.split_once('#').unwrap_or((place, "1"));
         if place != name {
             return;
@@ -37,7 +41,10 @@ mod armed {
 
     fn stop(name: &str) {
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "at: {name}").and_then(|()| out.flush()).is_ok() {
+        if writeln!(out, "at: {name}")
+            .and_then(|()| out.flush())
+            .is_ok()
+        {
             drop(out);
             let mut line = String::new();
             let read = std::io::stdin().read_line(&mut line);

@@ -30,7 +30,11 @@ pub(crate) async fn mark(tx: &mut Tx, token: i64, idle: Duration) -> Result<(), 
         Dialect::Sqlite => tx.query("savepoint platform_mark").execute().await?,
         Dialect::Postgres => {
             let idle = idle.as_millis().to_string();
-            tx.query(MARK).bind(token.to_string()).bind(idle).execute().await?
+            tx.query(MARK)
+                .bind(token.to_string())
+                .bind(idle)
+                .execute()
+                .await?
         }
     };
     Ok(())
@@ -86,14 +90,16 @@ impl Fence {
 const MARK: &str = "select set_config('platform.mark', $1, true),
     set_config('idle_in_transaction_session_timeout', $2, true)";
 /// Within one token a position only grows; a retry that commits beside the reading must not set it back.
-const CLOSE_SQLITE: &str = "update platform_lane set position = max(position, $4), handled = handled + $5,
+const CLOSE_SQLITE: &str =
+    "update platform_lane set position = max(position, $4), handled = handled + $5,
         crashes = 0, in_hand = null
     where group_id = $1 and lane = $2 and token = $3 returning '' as place";
 const CLOSE_POSTGRES: &str = "update platform_lane set position = greatest(position, $4), handled = handled + $5,
         crashes = 0, in_hand = null
     where group_id = $1 and lane = $2 and token = $3 and current_setting('platform.mark', true) = $3::text
     returning ctid::text as place";
-const CLOSE_BY_PLACE: &str = "update platform_lane set position = greatest(position, $4), handled = handled + $5,
+const CLOSE_BY_PLACE: &str =
+    "update platform_lane set position = greatest(position, $4), handled = handled + $5,
         crashes = 0, in_hand = null
     where ctid = $6::text::tid and group_id = $1 and lane = $2 and token = $3
       and current_setting('platform.mark', true) = $3::text

@@ -22,7 +22,12 @@ pub(crate) async fn register(log: &Log, service: &str, spec: &Spec) -> Result<i6
     for name in names {
         tx.query(ADD_NAME).bind(*name).bind(id).execute().await?;
     }
-    tx.query(SEEN).bind(id).bind(spec.name).bind(subscription(spec)).execute().await?;
+    tx.query(SEEN)
+        .bind(id)
+        .bind(spec.name)
+        .bind(subscription(spec))
+        .execute()
+        .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -56,20 +61,18 @@ impl Found {
 async fn find(tx: &mut Tx, spec: &Spec) -> Result<Option<Found>, Error> {
     for name in std::iter::once(&spec.name).chain(spec.formerly) {
         if let Some(row) = tx.query(FIND).bind(*name).fetch_optional().await? {
-            let found =
-                Found { id: row.get("id")?, service: row.get("service")?, lanes: row.get("lanes")? };
+            let found = Found {
+                id: row.get("id")?,
+                service: row.get("service")?,
+                lanes: row.get("lanes")?,
+            };
             return Ok(Some(found));
         }
     }
     Ok(None)
 }
 
-async fn create(
-    tx: &mut Tx,
-    service: &str,
-    spec: &Spec,
-    bound: Position,
-) -> Result<i64, Error> {
+async fn create(tx: &mut Tx, service: &str, spec: &Spec, bound: Position) -> Result<i64, Error> {
     let position = start_position(tx, &spec.start, bound).await?;
     tracing::info!(group = spec.name, position, start = ?spec.start, "a new group starts");
     let row = tx
@@ -84,29 +87,40 @@ async fn create(
         .await?;
     let id = row.get("id")?;
     for lane in lanes(spec) {
-        tx.query(CREATE_LANE).bind(id).bind(lane).bind(position).execute().await?;
+        tx.query(CREATE_LANE)
+            .bind(id)
+            .bind(lane)
+            .bind(position)
+            .execute()
+            .await?;
     }
     Ok(id)
 }
 
-async fn start_position(
-    tx: &mut Tx,
-    start: &Start,
-    bound: Position,
-) -> Result<Position, Error> {
+async fn start_position(tx: &mut Tx, start: &Start, bound: Position) -> Result<Position, Error> {
     let trimmed: String = tx.query(TRIMMED).fetch_one().await?.get("value")?;
     let trimmed: Position = trimmed.parse().unwrap_or(0);
     match start {
         Start::Now => Ok(bound),
         Start::Beginning => {
             if trimmed > 0 {
-                tracing::warn!(trimmed, "the log begins after this position: older events were removed");
+                tracing::warn!(
+                    trimmed,
+                    "the log begins after this position: older events were removed"
+                );
             }
             Ok(trimmed)
         }
         Start::Time(time) => {
-            let row = tx.query(SINCE).bind(*time - chrono::TimeDelta::hours(1)).fetch_one().await?;
-            Ok(row.get::<Option<i64>>("seq")?.map_or(bound, |seq| seq - 1).max(trimmed))
+            let row = tx
+                .query(SINCE)
+                .bind(*time - chrono::TimeDelta::hours(1))
+                .fetch_one()
+                .await?;
+            Ok(row
+                .get::<Option<i64>>("seq")?
+                .map_or(bound, |seq| seq - 1)
+                .max(trimmed))
         }
         Start::Position(position) if (trimmed..=bound).contains(position) => Ok(*position),
         Start::Position(position) => Err(Error::new(

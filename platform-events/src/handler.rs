@@ -9,9 +9,10 @@ use std::time::Duration;
 use platform_core::RetryPolicy;
 
 use crate::context::Context;
-use crate::input::{Input, Received};
-use crate::outcome::HandlerError;
-use crate::registry::Registration;
+pub use crate::context::IntoCaused;
+pub use crate::input::{EntityChanged, Input, Received};
+pub use crate::outcome::{HandlerError, Reject, snooze};
+pub use crate::registry::Registration;
 
 /// How a handler reaches the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

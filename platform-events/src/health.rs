@@ -73,9 +73,15 @@ impl Vitals {
     /// Notes who holds the bound; true when that is news.
     pub(crate) fn bound_held(&self, by: Option<(&Holder, Duration)>) -> bool {
         let text = by.map(|(holder, since)| {
-            let pid = holder.pid.map_or("a prepared transaction".to_owned(), |pid| format!("pid {pid}"));
+            let pid = holder
+                .pid
+                .map_or("a prepared transaction".to_owned(), |pid| {
+                    format!("pid {pid}")
+                });
             let name = &holder.application;
-            format!("{pid} ({name}) has published and stays open: its log is held back for {since:?}")
+            format!(
+                "{pid} ({name}) has published and stays open: its log is held back for {since:?}"
+            )
         });
         let mut is_news = false;
         self.change(|state| {
@@ -111,8 +117,14 @@ impl Vitals {
         }
         reasons.extend(state.damage.clone());
         reasons.extend(state.held.clone());
-        reasons.extend(state.paused.iter().map(|(group, why)| format!("{group} is paused: {why}")));
-        let is_current = |since: Option<Stopwatch>, limit| since.is_some_and(|s| s.elapsed() < limit);
+        reasons.extend(
+            state
+                .paused
+                .iter()
+                .map(|(group, why)| format!("{group} is paused: {why}")),
+        );
+        let is_current =
+            |since: Option<Stopwatch>, limit| since.is_some_and(|s| s.elapsed() < limit);
         if !is_current(state.renewed, lease) {
             reasons.push("the lease is not renewed: other processes may take over".to_owned());
         }
@@ -120,6 +132,10 @@ impl Vitals {
             && state.damage.is_none()
             && is_current(state.renewed, lease)
             && is_current(state.bound_read, BOUND_LATE);
-        Health { is_live: state.stuck.is_none(), is_ready, reasons }
+        Health {
+            is_live: state.stuck.is_none(),
+            is_ready,
+            reasons,
+        }
     }
 }

@@ -32,7 +32,8 @@ impl<E: Event> Input for E {
     }
 
     fn decode(envelope: &Envelope) -> Result<Self, String> {
-        serde_json::from_slice(envelope.data()).map_err(|error| format!("the payload is no {}: {error}", E::TYPE))
+        serde_json::from_slice(envelope.data())
+            .map_err(|error| format!("the payload is no {}: {error}", E::TYPE))
     }
 }
 

@@ -21,7 +21,10 @@ pub(crate) async fn guarded(
             let reason = format!("the handler panicked: {}", text_of(panic.as_ref()));
             Err(HandlerError::new(Verdict::Retry, reason))
         }
-        Err(_) => Err(HandlerError::new(Verdict::Retry, format!("no answer within {limit:?}"))),
+        Err(_) => Err(HandlerError::new(
+            Verdict::Retry,
+            format!("no answer within {limit:?}"),
+        )),
     }
 }
 

@@ -48,7 +48,11 @@ impl Share {
 
 impl Lease {
     pub(crate) fn new(store: &Store, length: Duration) -> Self {
-        Self { store: store.clone(), process: Key::unique(), length }
+        Self {
+            store: store.clone(),
+            process: Key::unique(),
+            length,
+        }
     }
 
     /// Renews the lease, or begins it.
@@ -68,7 +72,12 @@ impl Lease {
     /// Says that this process handles a group.
     pub(crate) async fn join(&self, group: i64, subscription: &str) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        tx.query(JOIN).bind(self.process).bind(group).bind(subscription).execute().await?;
+        tx.query(JOIN)
+            .bind(self.process)
+            .bind(group)
+            .bind(subscription)
+            .execute()
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -76,7 +85,12 @@ impl Lease {
     /// Says, or takes back, that the kill switch of a group is open in this process.
     pub(crate) async fn pause(&self, group: i64, reason: Option<&str>) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        tx.query(PAUSE).bind(self.process).bind(group).bind(reason).execute().await?;
+        tx.query(PAUSE)
+            .bind(self.process)
+            .bind(group)
+            .bind(reason)
+            .execute()
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -84,7 +98,11 @@ impl Lease {
     /// Looks how a group is shared.
     pub(crate) async fn share(&self, group: i64) -> Result<Share, Error> {
         let row = self.store.query(SHARE).bind(group).fetch_one().await?;
-        Ok(Share { members: row.get("members")?, lanes: row.get("lanes")?, free: row.get("free")? })
+        Ok(Share {
+            members: row.get("members")?,
+            lanes: row.get("lanes")?,
+            free: row.get("free")?,
+        })
     }
 
     /// Takes up to `most` free lanes of a group.
@@ -94,8 +112,13 @@ impl Lease {
             Dialect::Sqlite => TAKE_SQLITE,
             Dialect::Postgres => TAKE_POSTGRES,
         };
-        let rows =
-            tx.query(sql).bind(self.process).bind(group).bind(most).fetch_all().await?;
+        let rows = tx
+            .query(sql)
+            .bind(self.process)
+            .bind(group)
+            .bind(most)
+            .fetch_all()
+            .await?;
         let taken = rows.iter().map(taken).collect::<Result<_, Error>>()?;
         tx.commit().await?;
         Ok(taken)
@@ -112,14 +135,26 @@ impl Lease {
             Dialect::Sqlite => READ_SQLITE,
             Dialect::Postgres => READ_POSTGRES,
         };
-        let row = self.store.query(sql).bind(group).bind(lane).bind(token).fetch_optional().await?;
+        let row = self
+            .store
+            .query(sql)
+            .bind(group)
+            .bind(lane)
+            .bind(token)
+            .fetch_optional()
+            .await?;
         row.as_ref().map(taken).transpose()
     }
 
     /// Gives a lane back in good order.
     pub(crate) async fn release(&self, group: i64, lane: i16, token: i64) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        tx.query(RELEASE).bind(group).bind(lane).bind(token).execute().await?;
+        tx.query(RELEASE)
+            .bind(group)
+            .bind(lane)
+            .bind(token)
+            .execute()
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -160,7 +195,8 @@ const RENEW: &str = "insert into platform_process (id, service, name, started_at
     values ($1, $2, $3, (select now from platform_time), (select now from platform_time),
         (select now from platform_time) + $4)
     on conflict (id) do update set renewed_at = excluded.renewed_at, expires_at = excluded.expires_at";
-const JOIN: &str = "insert into platform_member (process, group_id, subscription) values ($1, $2, $3)
+const JOIN: &str =
+    "insert into platform_member (process, group_id, subscription) values ($1, $2, $3)
     on conflict (process, group_id) do update set subscription = excluded.subscription";
 const PAUSE: &str = "update platform_member set pause_reason = $3,
         paused_at = case when $3 is null then null else (select now from platform_time) end

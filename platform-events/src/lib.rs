@@ -1,14 +1,15 @@
 #![doc = include_str!("../docs/lib.md")]
 
 mod blocked;
+pub mod consequence;
 mod context;
 pub mod envelope;
 mod error;
-mod event;
+pub mod event;
 mod failpoint;
 mod fence;
 mod groups;
-mod handler;
+pub mod handler;
 mod health;
 mod input;
 mod invoke;
@@ -16,34 +17,27 @@ mod lease;
 mod log;
 mod outcome;
 mod overview;
-mod parking;
+pub mod parking;
 mod pattern;
 mod publisher;
 mod registry;
-mod retention;
+pub mod retention;
 mod runs;
 mod service;
 mod signal;
 #[cfg(feature = "signal")]
 mod signals;
+pub mod status;
 mod worker;
 
-pub use blocked::Cause;
 pub use context::Context;
 pub use error::{Error, ErrorKind};
-pub use event::{Draft, Event, IntoDrafts};
-pub use handler::{BatchHandler, Effects, Handler, Lanes, Start};
-pub use health::Health;
-pub use input::{EntityChanged, Input, Received};
-pub use outcome::{HandlerError, Reject, snooze};
-pub use overview::Overview;
-pub use parking::{Filter, ParkedEvent, Parking};
+pub use event::Event;
+pub use handler::{BatchHandler, Effects, Handler, HandlerError, Lanes, Start};
+pub use input::{EntityChanged, Received};
+pub use outcome::{Reject, snooze};
 pub use platform_core_macros::Event;
 pub use publisher::{Published, Publisher};
-pub use registry::Registration;
-pub use retention::{Retention, Trimmed};
-pub use runs::Run;
+pub use service::{Builder, Service};
 #[cfg(feature = "signal")]
 pub use signals::shutdown_signal;
-pub use service::{Consequence, MIGRATIONS, Runner, Service, Wiring};
-pub use worker::EventsParked;

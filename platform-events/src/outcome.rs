@@ -45,7 +45,10 @@ const REASON_MAX: usize = 2_000;
 
 fn truncate(reason: &mut String) {
     if reason.len() > REASON_MAX {
-        let end = (0..=REASON_MAX).rev().find(|&at| reason.is_char_boundary(at)).unwrap_or(0);
+        let end = (0..=REASON_MAX)
+            .rev()
+            .find(|&at| reason.is_char_boundary(at))
+            .unwrap_or(0);
         reason.truncate(end);
     }
 }

@@ -6,7 +6,8 @@
 use platform_core::store::Row;
 use platform_core::{Actor, Key, Store};
 
-use crate::blocked::Cause;
+pub use crate::blocked::Cause;
+pub use crate::worker::EventsParked;
 use crate::{Error, ErrorKind};
 
 /// The parked events of one service.
@@ -96,7 +97,10 @@ impl Filter {
 
 impl Parking {
     pub(crate) fn new(store: &Store, service: &str) -> Self {
-        Self { store: store.clone(), service: service.to_owned() }
+        Self {
+            store: store.clone(),
+            service: service.to_owned(),
+        }
     }
 
     /// Lists parked events by position, at most 100, after the position `after` (0 for the first page).
@@ -114,9 +118,21 @@ impl Parking {
     /// # Errors
     /// The store's.
     pub async fn by_cause(&self) -> Result<Vec<(String, String, String, i64)>, Error> {
-        let rows = self.store.query(BY_CAUSE).bind(self.service.as_str()).fetch_all().await?;
+        let rows = self
+            .store
+            .query(BY_CAUSE)
+            .bind(self.service.as_str())
+            .fetch_all()
+            .await?;
         rows.iter()
-            .map(|row| Ok((row.get("name")?, row.get("cause")?, row.get("type")?, row.get("events")?)))
+            .map(|row| {
+                Ok((
+                    row.get("name")?,
+                    row.get("cause")?,
+                    row.get("type")?,
+                    row.get("events")?,
+                ))
+            })
             .collect()
     }
 
@@ -170,8 +186,10 @@ impl Parking {
         who: (&Actor, &str),
     ) -> Result<u64, Error> {
         let mut tx = self.store.begin().await?;
-        let changed =
-            filter.bind(tx.query(sql).bind(self.service.as_str())).fetch_all().await?;
+        let changed = filter
+            .bind(tx.query(sql).bind(self.service.as_str()))
+            .fetch_all()
+            .await?;
         self.keep(&mut tx, &changed, action, who).await?;
         tx.commit().await?;
         Ok(changed.len() as u64)

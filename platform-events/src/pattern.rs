@@ -39,7 +39,9 @@ impl Pattern {
         }
         let mut segments = kind.split('.');
         self.0.split('.').all(|wanted| {
-            segments.next().is_some_and(|segment| wanted == "*" || wanted == segment)
+            segments
+                .next()
+                .is_some_and(|segment| wanted == "*" || wanted == segment)
         }) && segments.next().is_none()
     }
 
@@ -60,7 +62,9 @@ impl fmt::Display for Pattern {
 
 fn is_word(segment: &str) -> bool {
     !segment.is_empty()
-        && segment.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && segment
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// Checks a whole event type: lower-case words joined by dots.
@@ -92,7 +96,11 @@ mod tests {
             ("platform.*", "platform.parked", true),
         ];
         for (pattern, kind, expected) in cases {
-            assert_eq!(Pattern::parse(pattern).unwrap().matches(kind), expected, "{pattern} {kind}");
+            assert_eq!(
+                Pattern::parse(pattern).unwrap().matches(kind),
+                expected,
+                "{pattern} {kind}"
+            );
         }
     }
 
@@ -106,6 +114,9 @@ mod tests {
 
     #[test]
     fn the_like_text_lets_an_underscore_stand_for_itself() {
-        assert_eq!(Pattern::parse("order_line.*").unwrap().like(), "order\\_line.%");
+        assert_eq!(
+            Pattern::parse("order_line.*").unwrap().like(),
+            "order\\_line.%"
+        );
     }
 }

@@ -41,7 +41,11 @@ pub(crate) const DEPTH_MAX: u16 = 16;
 
 impl Publisher {
     pub(crate) fn new(log: Log, source: &str, signal: Signal) -> Self {
-        Self { log, source: source.to_owned(), signal }
+        Self {
+            log,
+            source: source.to_owned(),
+            signal,
+        }
     }
 
     /// Returns the name that events of this service carry as their source.
@@ -115,21 +119,25 @@ impl Publisher {
     }
 
     fn records(&self, events: impl IntoDrafts) -> Result<Vec<Record>, Error> {
-        events.into_drafts()?.into_iter().map(|draft| self.record(draft, None, 0)).collect()
+        events
+            .into_drafts()?
+            .into_iter()
+            .map(|draft| self.record(draft, None, 0))
+            .collect()
     }
 
     async fn append(&self, conn: Conn<'_>, records: &[Record]) -> Result<Vec<Published>, Error> {
         let appended = self.log.append(conn, records).await?;
-        records.iter().zip(appended).map(|(record, appended)| verdict(record, appended)).collect()
+        records
+            .iter()
+            .zip(appended)
+            .map(|(record, appended)| verdict(record, appended))
+            .collect()
     }
 
     /// Appends what a handler published, as the last thing before its lane's row. An event that the same
     /// handler published before for the same cause is the same event, also when its code has changed.
-    pub(crate) async fn append_caused(
-        &self,
-        tx: &mut Tx,
-        records: &[Record],
-    ) -> Result<(), Error> {
+    pub(crate) async fn append_caused(&self, tx: &mut Tx, records: &[Record]) -> Result<(), Error> {
         self.log.append(tx.conn(), records).await?;
         self.wake_after(&mut tx.conn());
         Ok(())
@@ -144,7 +152,10 @@ impl Publisher {
     ) -> Result<Record, Error> {
         check_type(&draft.kind)?;
         let payload = draft.payload.clone().map_err(|error| {
-            Error::invalid(format!("the payload of {} cannot be written as JSON: {error}", draft.kind))
+            Error::invalid(format!(
+                "the payload of {} cannot be written as JSON: {error}",
+                draft.kind
+            ))
         })?;
         check_size(&draft.kind, payload.len())?;
         let tenant = match (&draft.tenant, cause) {
@@ -178,7 +189,15 @@ impl Publisher {
         let tenant = tenant.as_str().as_bytes();
         let source = self.source.as_bytes();
         let key = match (&draft.identity, cause) {
-            (Identity::Change { kind, id, incarnation, version }, _) => Key::of(
+            (
+                Identity::Change {
+                    kind,
+                    id,
+                    incarnation,
+                    version,
+                },
+                _,
+            ) => Key::of(
                 "change",
                 &[
                     tenant,
@@ -237,7 +256,9 @@ impl Publisher {
             builder = builder.entitytype(kind).entityversion(*version);
         }
         if let Some(event) = inherited {
-            builder = builder.causationid(event.id()).depth(event.depth().unwrap_or(0) + 1);
+            builder = builder
+                .causationid(event.id())
+                .depth(event.depth().unwrap_or(0) + 1);
             if let Some(traceparent) = event.traceparent() {
                 builder = builder.traceparent(traceparent);
             }
@@ -257,8 +278,11 @@ impl Publisher {
             builder = builder.muted(true);
         }
         builder.build().map_err(|error| {
-            Error::invalid(format!("the event {} cannot be published: {error}", draft.kind))
-                .with_source(error)
+            Error::invalid(format!(
+                "the event {} cannot be published: {error}",
+                draft.kind
+            ))
+            .with_source(error)
         })
     }
 
@@ -273,10 +297,16 @@ impl Publisher {
             key: event.partitionkey().map(str::to_owned),
             tenant: event.tenantid().map(TenantId::parse).transpose()?,
             subject: event.subject().map(str::to_owned),
-            entity: event.entitytype().map(str::to_owned).zip(event.entityversion()),
+            entity: event
+                .entitytype()
+                .map(str::to_owned)
+                .zip(event.entityversion()),
             payload: Ok(event.data().to_vec()),
             options: crate::event::Options {
-                correlation: event.correlationid().map(CorrelationId::parse).transpose()?,
+                correlation: event
+                    .correlationid()
+                    .map(CorrelationId::parse)
+                    .transpose()?,
                 is_muted: event.is_muted(),
                 ..Default::default()
             },

@@ -46,7 +46,9 @@ impl Spec {
     pub(crate) fn check(&self) -> Result<Vec<Pattern>, Error> {
         for name in std::iter::once(&self.name).chain(self.formerly) {
             let is_name = (1..=64).contains(&name.len())
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if !is_name {
                 return Err(Error::wiring(format!(
                     "`{name}` is no handler name; use a to z, 0 to 9 and `-`, 1 to 64 bytes"
@@ -54,16 +56,23 @@ impl Spec {
             }
         }
         if self.patterns.is_empty() {
-            return Err(Error::wiring(format!("the handler `{}` asks for no event type", self.name)));
+            return Err(Error::wiring(format!(
+                "the handler `{}` asks for no event type",
+                self.name
+            )));
         }
         if self.retry.attempts == 0 {
-            return Err(Error::wiring(format!("the handler `{}` allows no attempt; set 1 or more", self.name)));
+            return Err(Error::wiring(format!(
+                "the handler `{}` allows no attempt; set 1 or more",
+                self.name
+            )));
         }
         self.patterns
             .iter()
             .map(|text| {
                 Pattern::parse(text).map_err(|error| {
-                    Error::wiring(format!("the handler `{}`: {error}", self.name)).with_source(error)
+                    Error::wiring(format!("the handler `{}`: {error}", self.name))
+                        .with_source(error)
                 })
             })
             .collect()
@@ -98,7 +107,10 @@ impl Registration {
             start,
             is_batch: false,
         };
-        Self { spec, handler: Arc::new(Single(handler)) }
+        Self {
+            spec,
+            handler: Arc::new(Single(handler)),
+        }
     }
 
     pub(crate) fn batch<H: BatchHandler>(handler: H, start: Start) -> Self {
@@ -113,13 +125,18 @@ impl Registration {
             start,
             is_batch: true,
         };
-        Self { spec, handler: Arc::new(Batch(handler)) }
+        Self {
+            spec,
+            handler: Arc::new(Batch(handler)),
+        }
     }
 }
 
 impl fmt::Debug for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration").field("name", &self.spec.name).finish_non_exhaustive()
+        f.debug_struct("Registration")
+            .field("name", &self.spec.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -141,7 +158,9 @@ impl<H: Handler> Erased for Single<H> {
             let at_this = |error| (Some(at), error);
             let event = Received::<H::Event>::decode(stored).map_err(|e| at_this(e.reject()))?;
             let mut cx = unit.context(cause(spec, stored));
-            invoke::guarded(spec.timeout, self.0.handle(event, &mut cx)).await.map_err(at_this)?;
+            invoke::guarded(spec.timeout, self.0.handle(event, &mut cx))
+                .await
+                .map_err(at_this)?;
         }
         Ok(())
     }
@@ -161,7 +180,9 @@ impl<H: BatchHandler> Erased for Batch<H> {
         events: &[Stored],
         unit: &mut Unit,
     ) -> Result<(), (Option<usize>, HandlerError)> {
-        let Some(first) = events.first() else { return Ok(()) };
+        let Some(first) = events.first() else {
+            return Ok(());
+        };
         let mut received = Vec::with_capacity(events.len());
         for (at, stored) in events.iter().enumerate() {
             let event = Received::<H::Event>::decode(stored).map_err(|e| (Some(at), e.reject()))?;
@@ -176,5 +197,8 @@ impl<H: BatchHandler> Erased for Batch<H> {
 }
 
 fn cause(spec: &Spec, stored: &Stored) -> Cause {
-    Cause { event: Envelope::clone(&stored.envelope), group: spec.first_name().to_owned() }
+    Cause {
+        event: Envelope::clone(&stored.envelope),
+        group: spec.first_name().to_owned(),
+    }
 }

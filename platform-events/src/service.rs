@@ -5,25 +5,25 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use crate::consequence::{Consequence, Runner, Wiring};
 use platform_core::Store;
 use platform_core::store::{Dialect, Migrations, Step};
-use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
 use crate::log::Log;
-use crate::overview::{self, Overview};
+use crate::overview;
 use crate::parking::Parking;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
 use crate::retention::{self, Retention, Trimmed};
-use crate::runs::{self, Run};
+use crate::runs;
+
 use crate::signal::Signal;
+use crate::status::{Health, Overview, Run};
 use crate::worker::{Settings, Worker};
 use crate::{Error, groups};
 
 /// The tables of this crate.
-pub const MIGRATIONS: Migrations = Migrations {
+const MIGRATIONS: Migrations = Migrations {
     set: "platform-events",
     steps: &[Step {
         version: 1,
@@ -53,52 +53,6 @@ pub struct Builder {
     keep_runs: Duration,
 }
 
-/// What a consequence adds to a service.
-#[derive(Debug, Default)]
-pub struct Wiring {
-    registrations: Vec<Registration>,
-    migrations: Vec<Migrations>,
-    runners: Vec<Arc<dyn Runner>>,
-}
-
-/// A consequence that ships as handlers, tables and perhaps a runner of its own.
-pub trait Consequence {
-    /// Adds its parts.
-    fn join(self, wiring: &mut Wiring);
-}
-
-/// Work beside the handlers, such as tasks whose time comes.
-#[async_trait]
-pub trait Runner: std::fmt::Debug + Send + Sync {
-    /// Works until `stop` is cancelled, then finishes what is in hand.
-    async fn run(&self, store: Store, publisher: Publisher, stop: CancellationToken);
-
-    /// Counts what is left to do now, for "is everything settled?".
-    ///
-    /// # Errors
-    /// The store's.
-    async fn pending(&self, store: &Store) -> Result<i64, Error>;
-}
-
-impl Wiring {
-    /// Adds a handler.
-    pub fn handle(&mut self, registration: Registration) {
-        self.registrations.push(registration);
-    }
-
-    /// Adds tables, brought up to date before the service is built.
-    pub fn migrate(&mut self, migrations: Migrations) {
-        if self.migrations.iter().all(|known| known.set != migrations.set) {
-            self.migrations.push(migrations);
-        }
-    }
-
-    /// Adds work beside the handlers.
-    pub fn run(&mut self, runner: Arc<dyn Runner>) {
-        self.runners.push(runner);
-    }
-}
-
 impl Service {
     /// Starts to wire the service `name`, which its events carry as their source.
     pub fn builder(name: &str, store: Store) -> Builder {
@@ -108,7 +62,11 @@ impl Service {
             store,
             wiring: Wiring::default(),
             // One machine: a successor need not wait long for the lease of a process that was killed.
-            lease: if is_embedded { Duration::from_secs(3) } else { Duration::from_secs(10) },
+            lease: if is_embedded {
+                Duration::from_secs(3)
+            } else {
+                Duration::from_secs(10)
+            },
             drain: Duration::from_secs(30),
             keep_runs: Duration::from_hours(72),
         }
@@ -330,12 +288,18 @@ impl Builder {
             },
         };
         let worker = Worker::new(&self.name, (log, publisher, signal), registered, settings)?;
-        Ok(Service { worker: Arc::new(worker), runners: self.wiring.runners })
+        Ok(Service {
+            worker: Arc::new(worker),
+            runners: self.wiring.runners,
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
         let is_name = (1..=64).contains(&self.name.len())
-            && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && self
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !is_name {
             return Err(Error::wiring(format!(
                 "`{}` is no service name; use a to z, 0 to 9 and `-`, 1 to 64 bytes",
@@ -343,7 +307,9 @@ impl Builder {
             )));
         }
         if self.lease < Duration::from_secs(1) {
-            return Err(Error::wiring("the lease is below 1 s; a short pause would cost every lane"));
+            return Err(Error::wiring(
+                "the lease is below 1 s; a short pause would cost every lane",
+            ));
         }
         let mut names = HashSet::new();
         for registration in &self.wiring.registrations {

@@ -13,7 +13,10 @@ pub(crate) async fn signals(count: usize) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let streams = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        let streams = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        );
         if let (Ok(mut terminate), Ok(mut interrupt)) = streams {
             for _ in 0..count {
                 tokio::select! {

@@ -85,7 +85,10 @@ async fn apply(tx: &mut Tx, migrations: &Migrations) -> Result<(), Error> {
         if admits > newest {
             return Err(outdated(migrations.set, newest, admits));
         }
-        let step = migrations.steps.iter().find(|step| i64::from(step.version) == version);
+        let step = migrations
+            .steps
+            .iter()
+            .find(|step| i64::from(step.version) == version);
         if let Some(step) = step
             && row.get::<Key>("checksum")? != checksum(step, dialect)
         {

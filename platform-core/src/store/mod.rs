@@ -27,13 +27,21 @@ use crate::{Error, ErrorKind};
 
 /// Says what an error of the driver means, for crates that make native calls; `place` names the statement.
 pub fn failure(error: sqlx::Error, place: &str) -> Error {
-    if is_sqlite(&error) { sqlite::classify(error, place) } else { postgres::classify(error, place) }
+    if is_sqlite(&error) {
+        sqlite::classify(error, place)
+    } else {
+        postgres::classify(error, place)
+    }
 }
 
 /// Returns the kind of an error that is the driver's; nothing for other errors.
 pub(crate) fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     let error = error.downcast_ref::<sqlx::Error>()?;
-    Some(if is_sqlite(error) { sqlite::kind(error).0 } else { postgres::kind(error).0 })
+    Some(if is_sqlite(error) {
+        sqlite::kind(error).0
+    } else {
+        postgres::kind(error).0
+    })
 }
 
 fn is_sqlite(error: &sqlx::Error) -> bool {
@@ -163,6 +171,8 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("dialect", &self.dialect()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("dialect", &self.dialect())
+            .finish_non_exhaustive()
     }
 }

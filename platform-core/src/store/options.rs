@@ -18,7 +18,12 @@ impl Options {
     /// Starts from the defaults: 20 connections on PostgreSQL, one writer and four readers on SQLite, every
     /// commit flushed to disk.
     pub fn new(url: &str) -> Self {
-        Self { url: url.to_owned(), connections_max: 20, schema: None, is_durable: true }
+        Self {
+            url: url.to_owned(),
+            connections_max: 20,
+            schema: None,
+            is_durable: true,
+        }
     }
 
     /// Sets the greatest number of PostgreSQL connections; at least 4.
@@ -63,13 +68,17 @@ impl Options {
                 ));
             }
         };
-        Ok(Store { pools: Arc::new(pools) })
+        Ok(Store {
+            pools: Arc::new(pools),
+        })
     }
 }
 
 /// Blanks the password of a URL, for messages.
 pub(super) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     match rest.rsplit_once('@') {
         Some((login, place)) => {
             let user = login.split(':').next().unwrap_or_default();

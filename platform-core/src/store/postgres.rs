@@ -53,7 +53,10 @@ impl Pools {
     }
 
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        self.pool.acquire().await.map_err(|error| classify(error, "waiting for a connection"))
+        self.pool
+            .acquire()
+            .await
+            .map_err(|error| classify(error, "waiting for a connection"))
     }
 
     pub(super) async fn ping(&self) -> Result<(), Error> {
@@ -61,7 +64,9 @@ impl Pools {
             .await
             .map_err(|error| classify(error, "connecting"))?;
         control(&mut conn, "select 1").await?;
-        conn.close().await.map_err(|error| classify(error, "closing"))
+        conn.close()
+            .await
+            .map_err(|error| classify(error, "closing"))
     }
 
     pub(super) async fn close(&self) {
@@ -70,13 +75,17 @@ impl Pools {
 
     async fn check_server(&self, schema: Option<&str>) -> Result<(), Error> {
         let asking = |error| classify(error, "asking the server's version");
-        let (version, is_standby): (i32, bool) =
-            sqlx::query_as("select current_setting('server_version_num')::int, pg_is_in_recovery()")
-                .fetch_one(&self.pool)
-                .await
-                .map_err(asking)?;
+        let (version, is_standby): (i32, bool) = sqlx::query_as(
+            "select current_setting('server_version_num')::int, pg_is_in_recovery()",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(asking)?;
         if version < OLDEST {
-            let message = format!("PostgreSQL {} is too old; use 14 or later", version / 10_000);
+            let message = format!(
+                "PostgreSQL {} is too old; use 14 or later",
+                version / 10_000
+            );
             return Err(Error::new(ErrorKind::Open, message));
         }
         if is_standby {
@@ -101,13 +110,17 @@ impl Pools {
 fn check_schema_name(name: &str) -> Result<(), Error> {
     let is_plain = name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if is_plain {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Open,
-        format!("`{name}` cannot be a schema's name; use a to z, 0 to 9 and _, at most 63, a letter first"),
+        format!(
+            "`{name}` cannot be a schema's name; use a to z, 0 to 9 and _, at most 63, a letter first"
+        ),
     ))
 }
 
@@ -121,18 +134,32 @@ fn unopened(url: &str, error: sqlx::Error) -> Error {
 
 /// Runs a statement that begins or ends a transaction.
 pub(super) async fn control(conn: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
-    conn.execute(sql).await.map(drop).map_err(|error| classify(error, sql))
+    conn.execute(sql)
+        .await
+        .map(drop)
+        .map_err(|error| classify(error, sql))
 }
 
 pub(super) async fn script(conn: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
-    sqlx::raw_sql(sql).execute(conn).await.map(drop).map_err(|error| classify(error, sql))
+    sqlx::raw_sql(sql)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(|error| classify(error, sql))
 }
 
-pub(super) async fn execute<'e, E>(to: E, sql: &'static str, values: Vec<Value>) -> Result<u64, Error>
+pub(super) async fn execute<'e, E>(
+    to: E,
+    sql: &'static str,
+    values: Vec<Value>,
+) -> Result<u64, Error>
 where
     E: Executor<'e, Database = Postgres>,
 {
-    let done = bound(sql, values).execute(to).await.map_err(|error| classify(error, sql))?;
+    let done = bound(sql, values)
+        .execute(to)
+        .await
+        .map_err(|error| classify(error, sql))?;
     Ok(done.rows_affected())
 }
 
@@ -144,24 +171,29 @@ pub(super) async fn fetch<'e, E>(
 where
     E: Executor<'e, Database = Postgres>,
 {
-    bound(sql, values).fetch_all(to).await.map_err(|error| classify(error, sql))
+    bound(sql, values)
+        .fetch_all(to)
+        .await
+        .map_err(|error| classify(error, sql))
 }
 
 fn bound(sql: &'static str, values: Vec<Value>) -> Query<'static, Postgres, PgArguments> {
-    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Bool(value) => query.bind(value),
-        Value::Int(value) => query.bind(value),
-        Value::Real(value) => query.bind(value),
-        Value::Text(value) => query.bind(value),
-        Value::Bytes(value) => query.bind(value),
-        Value::Uuid(value) => query.bind(value),
-        Value::Time(value) => query.bind(value),
-        Value::Span(value) => query.bind(value.map(|span| PgInterval {
-            months: 0,
-            days: 0,
-            microseconds: micros(span),
-        })),
-    })
+    values
+        .into_iter()
+        .fold(sqlx::query(sql), |query, value| match value {
+            Value::Bool(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+            Value::Uuid(value) => query.bind(value),
+            Value::Time(value) => query.bind(value),
+            Value::Span(value) => query.bind(value.map(|span| PgInterval {
+                months: 0,
+                days: 0,
+                microseconds: micros(span),
+            })),
+        })
 }
 
 /// Says what an error of PostgreSQL means for the caller; `place` is the statement or step.
@@ -181,11 +213,17 @@ pub(crate) fn kind(error: &sqlx::Error) -> (ErrorKind, &'static str) {
         (Some("40001" | "40P01" | "55P03"), _) => {
             (ErrorKind::Conflict, "another transaction was in the way")
         }
-        (Some("42P01"), _) => (ErrorKind::Schema, "a table is missing; run the migrations first"),
-        (Some("25P03" | "57P01" | "57P02" | "57P03" | "57P05" | "53300"), _) => {
-            (ErrorKind::Unavailable, "the server closed or refused the connection")
+        (Some("42P01"), _) => (
+            ErrorKind::Schema,
+            "a table is missing; run the migrations first",
+        ),
+        (Some("25P03" | "57P01" | "57P02" | "57P03" | "57P05" | "53300"), _) => (
+            ErrorKind::Unavailable,
+            "the server closed or refused the connection",
+        ),
+        (Some(code), _) if code.starts_with("08") => {
+            (ErrorKind::Unavailable, "the connection failed")
         }
-        (Some(code), _) if code.starts_with("08") => (ErrorKind::Unavailable, "the connection failed"),
         (Some(code), _) if code.starts_with("53") => {
             (ErrorKind::Unavailable, "the server is out of a resource")
         }

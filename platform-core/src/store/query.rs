@@ -34,11 +34,19 @@ impl std::fmt::Debug for Target<'_> {
 
 impl<'q> Query<'q> {
     pub(super) fn on_conn(conn: Conn<'q>, sql: &'static str) -> Self {
-        Self { sql, values: Vec::new(), target: Target::Conn(conn) }
+        Self {
+            sql,
+            values: Vec::new(),
+            target: Target::Conn(conn),
+        }
     }
 
     pub(super) fn on_pool(pools: &'q Pools, sql: &'static str) -> Self {
-        Self { sql, values: Vec::new(), target: Target::Pool(pools) }
+        Self {
+            sql,
+            values: Vec::new(),
+            target: Target::Pool(pools),
+        }
     }
 
     /// Binds the next placeholder.
@@ -52,13 +60,19 @@ impl<'q> Query<'q> {
     /// # Errors
     /// As the database says; [`Error::is_transient`] and [`Error::is_duplicate`] tell the common cases.
     pub async fn execute(self) -> Result<u64, Error> {
-        let Self { sql, values, target } = self;
+        let Self {
+            sql,
+            values,
+            target,
+        } = self;
         match target {
             Target::Conn(conn) => match conn.into_native() {
                 Connection::Sqlite(conn) => sqlite::execute(conn, sql, values).await,
                 Connection::Postgres(conn) => postgres::execute(conn, sql, values).await,
             },
-            Target::Pool(Pools::Sqlite(pools)) => sqlite::execute(pools.reader(), sql, values).await,
+            Target::Pool(Pools::Sqlite(pools)) => {
+                sqlite::execute(pools.reader(), sql, values).await
+            }
             Target::Pool(Pools::Postgres(pools)) => {
                 postgres::execute(pools.pool(), sql, values).await
             }
@@ -70,18 +84,24 @@ impl<'q> Query<'q> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn fetch_all(self) -> Result<Vec<Row>, Error> {
-        let Self { sql, values, target } = self;
+        let Self {
+            sql,
+            values,
+            target,
+        } = self;
         match target {
             Target::Conn(conn) => match conn.into_native() {
                 Connection::Sqlite(conn) => sqlite::fetch(conn, sql, values).await.map(from_sqlite),
-                Connection::Postgres(conn) => postgres::fetch(conn, sql, values).await.map(from_postgres),
+                Connection::Postgres(conn) => {
+                    postgres::fetch(conn, sql, values).await.map(from_postgres)
+                }
             },
-            Target::Pool(Pools::Sqlite(pools)) => {
-                sqlite::fetch(pools.reader(), sql, values).await.map(from_sqlite)
-            }
-            Target::Pool(Pools::Postgres(pools)) => {
-                postgres::fetch(pools.pool(), sql, values).await.map(from_postgres)
-            }
+            Target::Pool(Pools::Sqlite(pools)) => sqlite::fetch(pools.reader(), sql, values)
+                .await
+                .map(from_sqlite),
+            Target::Pool(Pools::Postgres(pools)) => postgres::fetch(pools.pool(), sql, values)
+                .await
+                .map(from_postgres),
         }
     }
 
@@ -106,9 +126,13 @@ impl<'q> Query<'q> {
 }
 
 fn from_sqlite(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
-    rows.into_iter().map(|row| Row(Native::Sqlite(row))).collect()
+    rows.into_iter()
+        .map(|row| Row(Native::Sqlite(row)))
+        .collect()
 }
 
 fn from_postgres(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
-    rows.into_iter().map(|row| Row(Native::Postgres(row))).collect()
+    rows.into_iter()
+        .map(|row| Row(Native::Postgres(row)))
+        .collect()
 }

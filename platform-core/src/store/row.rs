@@ -40,7 +40,9 @@ impl Row {
     pub fn get<T: Column>(&self, name: &str) -> Result<T, Error> {
         match &self.0 {
             Native::Sqlite(row) => T::sqlite(row, name).map_err(|e| sqlite::classify(e, name)),
-            Native::Postgres(row) => T::postgres(row, name).map_err(|e| postgres::classify(e, name)),
+            Native::Postgres(row) => {
+                T::postgres(row, name).map_err(|e| postgres::classify(e, name))
+            }
         }
     }
 }
@@ -78,11 +80,19 @@ plain_column!(bool, f64, String, Vec<u8>, Uuid);
 
 impl<T: Column> Column for Option<T> {
     fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
-        if row.try_get_raw(name)?.is_null() { Ok(None) } else { T::sqlite(row, name).map(Some) }
+        if row.try_get_raw(name)?.is_null() {
+            Ok(None)
+        } else {
+            T::sqlite(row, name).map(Some)
+        }
     }
 
     fn postgres(row: &PgRow, name: &str) -> Result<Self, sqlx::Error> {
-        if row.try_get_raw(name)?.is_null() { Ok(None) } else { T::postgres(row, name).map(Some) }
+        if row.try_get_raw(name)?.is_null() {
+            Ok(None)
+        } else {
+            T::postgres(row, name).map(Some)
+        }
     }
 }
 
@@ -156,7 +166,9 @@ impl Column for Duration {
     fn postgres(row: &PgRow, name: &str) -> Result<Self, sqlx::Error> {
         let span: PgInterval = row.try_get(name)?;
         let days = i64::from(span.days) + 30 * i64::from(span.months);
-        let micros = span.microseconds.saturating_add(days.saturating_mul(86_400_000_000));
+        let micros = span
+            .microseconds
+            .saturating_add(days.saturating_mul(86_400_000_000));
         Ok(Self::from_micros(u64::try_from(micros).unwrap_or(0)))
     }
 }

@@ -64,7 +64,11 @@ impl Pools {
             .connect_with(connect.clone().read_only(true).create_if_missing(false))
             .await
             .map_err(|error| unopened(url, error))?;
-        Ok(Self { writer, reader, connect })
+        Ok(Self {
+            writer,
+            reader,
+            connect,
+        })
     }
 
     pub(super) fn reader(&self) -> &SqlitePool {
@@ -72,7 +76,10 @@ impl Pools {
     }
 
     pub(super) async fn acquire_writer(&self) -> Result<PoolConnection<Sqlite>, Error> {
-        self.writer.acquire().await.map_err(|error| classify(error, "waiting for the writer"))
+        self.writer
+            .acquire()
+            .await
+            .map_err(|error| classify(error, "waiting for the writer"))
     }
 
     pub(super) async fn ping(&self) -> Result<(), Error> {
@@ -80,7 +87,9 @@ impl Pools {
             .await
             .map_err(|error| classify(error, "connecting"))?;
         control(&mut conn, "select 1").await?;
-        conn.close().await.map_err(|error| classify(error, "closing"))
+        conn.close()
+            .await
+            .map_err(|error| classify(error, "closing"))
     }
 
     pub(super) async fn close(&self) {
@@ -112,25 +121,41 @@ async fn check_version(pool: &SqlitePool) -> Result<(), Error> {
 fn unopened(url: &str, error: sqlx::Error) -> Error {
     Error::new(
         ErrorKind::Open,
-        format!("cannot open the SQLite file of `{url}`; check that its folder exists and is writable"),
+        format!(
+            "cannot open the SQLite file of `{url}`; check that its folder exists and is writable"
+        ),
     )
     .with_source(error)
 }
 
 /// Runs a statement that begins or ends a transaction.
 pub(super) async fn control(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
-    conn.execute(sql).await.map(drop).map_err(|error| classify(error, sql))
+    conn.execute(sql)
+        .await
+        .map(drop)
+        .map_err(|error| classify(error, sql))
 }
 
 pub(super) async fn script(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
-    sqlx::raw_sql(sql).execute(conn).await.map(drop).map_err(|error| classify(error, sql))
+    sqlx::raw_sql(sql)
+        .execute(conn)
+        .await
+        .map(drop)
+        .map_err(|error| classify(error, sql))
 }
 
-pub(super) async fn execute<'e, E>(to: E, sql: &'static str, values: Vec<Value>) -> Result<u64, Error>
+pub(super) async fn execute<'e, E>(
+    to: E,
+    sql: &'static str,
+    values: Vec<Value>,
+) -> Result<u64, Error>
 where
     E: Executor<'e, Database = Sqlite>,
 {
-    let done = bound(sql, values).execute(to).await.map_err(|error| classify(error, sql))?;
+    let done = bound(sql, values)
+        .execute(to)
+        .await
+        .map_err(|error| classify(error, sql))?;
     Ok(done.rows_affected())
 }
 
@@ -142,20 +167,25 @@ pub(super) async fn fetch<'e, E>(
 where
     E: Executor<'e, Database = Sqlite>,
 {
-    bound(sql, values).fetch_all(to).await.map_err(|error| classify(error, sql))
+    bound(sql, values)
+        .fetch_all(to)
+        .await
+        .map_err(|error| classify(error, sql))
 }
 
 fn bound(sql: &'static str, values: Vec<Value>) -> Query<'static, Sqlite, SqliteArguments> {
-    values.into_iter().fold(sqlx::query(sql), |query, value| match value {
-        Value::Bool(value) => query.bind(value),
-        Value::Int(value) => query.bind(value),
-        Value::Real(value) => query.bind(value),
-        Value::Text(value) => query.bind(value),
-        Value::Bytes(value) => query.bind(value),
-        Value::Uuid(value) => query.bind(value),
-        Value::Time(value) => query.bind(value.map(|time| time.timestamp_micros())),
-        Value::Span(value) => query.bind(value.map(micros)),
-    })
+    values
+        .into_iter()
+        .fold(sqlx::query(sql), |query, value| match value {
+            Value::Bool(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Real(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+            Value::Uuid(value) => query.bind(value),
+            Value::Time(value) => query.bind(value.map(|time| time.timestamp_micros())),
+            Value::Span(value) => query.bind(value.map(micros)),
+        })
 }
 
 /// Says what an error of SQLite means for the caller; `place` is the statement or step.
@@ -176,13 +206,20 @@ pub(crate) fn kind(error: &sqlx::Error) -> (ErrorKind, &'static str) {
             ErrorKind::Conflict,
             "another write came first; begin with BEGIN IMMEDIATE when a transaction will write",
         ),
-        (_, Some(5 | 6), _) => (ErrorKind::Conflict, "the database is busy with another writer"),
+        (_, Some(5 | 6), _) => (
+            ErrorKind::Conflict,
+            "the database is busy with another writer",
+        ),
         (_, Some(14), _) => (ErrorKind::Open, "the database file cannot be opened"),
         (_, Some(10 | 13), _) => (ErrorKind::Unavailable, "the disk failed or is full"),
-        (_, Some(8), _) => (ErrorKind::Statement, "this connection only reads; write through begin()"),
-        (Some(_), ..) if error.to_string().contains("no such table") => {
-            (ErrorKind::Schema, "a table is missing; run the migrations first")
-        }
+        (_, Some(8), _) => (
+            ErrorKind::Statement,
+            "this connection only reads; write through begin()",
+        ),
+        (Some(_), ..) if error.to_string().contains("no such table") => (
+            ErrorKind::Schema,
+            "a table is missing; run the migrations first",
+        ),
         (Some(_), ..) => (ErrorKind::Statement, "the database refused a statement"),
         (.., sqlx::Error::RowNotFound) => (ErrorKind::NotFound, "no row was found"),
         (.., sqlx::Error::PoolTimedOut) => (

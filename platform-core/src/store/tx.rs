@@ -46,10 +46,16 @@ pub(super) async fn begin(pools: &Pools) -> Result<Tx, Error> {
         Pools::Sqlite(pools) => Held::Sqlite(pools.acquire_writer().await?),
         Pools::Postgres(pools) => Held::Postgres(pools.acquire().await?),
     };
-    let mut tx = Tx { held, is_open: true, hooks: Vec::new() };
+    let mut tx = Tx {
+        held,
+        is_open: true,
+        hooks: Vec::new(),
+    };
     match &mut tx.held {
         Held::Sqlite(conn) => sqlite::control(conn, "BEGIN IMMEDIATE").await?,
-        Held::Postgres(conn) => postgres::control(conn, "BEGIN ISOLATION LEVEL READ COMMITTED").await?,
+        Held::Postgres(conn) => {
+            postgres::control(conn, "BEGIN ISOLATION LEVEL READ COMMITTED").await?
+        }
     }
     Ok(tx)
 }
@@ -66,7 +72,10 @@ impl Tx {
             Held::Sqlite(conn) => Native::Sqlite(conn),
             Held::Postgres(conn) => Native::Postgres(conn),
         };
-        Conn { native, hooks: Some(&mut self.hooks) }
+        Conn {
+            native,
+            hooks: Some(&mut self.hooks),
+        }
     }
 
     /// Returns the native PostgreSQL connection, if this is one.
@@ -144,7 +153,9 @@ impl Drop for Tx {
 
 impl fmt::Debug for Tx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("dialect", &self.dialect()).finish_non_exhaustive()
+        f.debug_struct("Tx")
+            .field("dialect", &self.dialect())
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +171,10 @@ impl<'c> Conn<'c> {
             Native::Sqlite(conn) => Native::Sqlite(conn),
             Native::Postgres(conn) => Native::Postgres(conn),
         };
-        Conn { native, hooks: self.hooks.as_deref_mut() }
+        Conn {
+            native,
+            hooks: self.hooks.as_deref_mut(),
+        }
     }
 
     /// Returns the driver's own connection.
@@ -198,12 +212,18 @@ impl<'c> From<&'c mut Tx> for Conn<'c> {
 
 impl<'c> From<&'c mut SqliteConnection> for Conn<'c> {
     fn from(conn: &'c mut SqliteConnection) -> Self {
-        Self { native: Native::Sqlite(conn), hooks: None }
+        Self {
+            native: Native::Sqlite(conn),
+            hooks: None,
+        }
     }
 }
 
 impl<'c> From<&'c mut PgConnection> for Conn<'c> {
     fn from(conn: &'c mut PgConnection) -> Self {
-        Self { native: Native::Postgres(conn), hooks: None }
+        Self {
+            native: Native::Postgres(conn),
+            hooks: None,
+        }
     }
 }

@@ -78,8 +78,11 @@ impl Record {
 impl LogRow {
     pub(crate) fn envelope(&self) -> Result<Envelope, Error> {
         Envelope::from_parts(&self.attributes, self.data.clone()).map_err(|error| {
-            Error::new(ErrorKind::InvalidEvent, format!("the event at position {} cannot be read", self.seq))
-                .with_source(error)
+            Error::new(
+                ErrorKind::InvalidEvent,
+                format!("the event at position {} cannot be read", self.seq),
+            )
+            .with_source(error)
         })
     }
 }
@@ -138,7 +141,11 @@ impl Log {
             Some(pool) => Backend::Postgres(postgres::Statements::prepare(pool).await?),
             None => Backend::Sqlite,
         };
-        Ok(Self { store: store.clone(), secret: secret.into_bytes(), backend })
+        Ok(Self {
+            store: store.clone(),
+            secret: secret.into_bytes(),
+            backend,
+        })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -148,7 +155,9 @@ impl Log {
     /// Hashes an event's content with the log's secret, so that the hash gives no personal value away.
     pub(crate) fn content_hash(&self, fields: &[&[u8]]) -> Vec<u8> {
         // A key of any length is admitted (RFC 2104, section 2), so there is no error to carry.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else { return Vec::new() };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else {
+            return Vec::new();
+        };
         for field in fields {
             mac.update(&(field.len() as u64).to_be_bytes());
             mac.update(field);

@@ -27,8 +27,10 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) async fn prepare(pool: &PgPool) -> Result<Self, Error> {
-        let (schema, oid, rows, last): (String, i64, String, i64) =
-            sqlx::query_as(PLACE).fetch_one(pool).await.map_err(failed)?;
+        let (schema, oid, rows, last): (String, i64, String, i64) = sqlx::query_as(PLACE)
+            .fetch_one(pool)
+            .await
+            .map_err(failed)?;
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
         // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
         let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap_or_default().to_ne_bytes());
@@ -55,8 +57,11 @@ impl Statements {
         if self.partitioned_to.load(Ordering::Acquire) > wanted {
             return Ok(());
         }
-        let made: i64 =
-            sqlx::query_scalar(PARTITION).bind(wanted).fetch_one(pool).await.map_err(failed)?;
+        let made: i64 = sqlx::query_scalar(PARTITION)
+            .bind(wanted)
+            .fetch_one(pool)
+            .await
+            .map_err(failed)?;
         self.partitioned_to.fetch_max(made, Ordering::AcqRel);
         Ok(())
     }
@@ -69,13 +74,17 @@ pub(super) async fn append(
     records: &[Record],
 ) -> Result<Vec<Appended>, Error> {
     let rows = insert(statements, conn, records).await?;
-    let mut seqs: HashMap<Key, Position> =
-        rows.iter().map(|row| (Key::from(row.get::<uuid::Uuid, _>(1)), row.get(0))).collect();
+    let mut seqs: HashMap<Key, Position> = rows
+        .iter()
+        .map(|row| (Key::from(row.get::<uuid::Uuid, _>(1)), row.get(0)))
+        .collect();
     if let (Some(pool), Some(&last)) = (pool, seqs.values().max()) {
         statements.partition_ahead(pool, last).await?;
     }
-    let first: Vec<Option<Position>> =
-        records.iter().map(|record| seqs.remove(&record.id_key)).collect();
+    let first: Vec<Option<Position>> = records
+        .iter()
+        .map(|record| seqs.remove(&record.id_key))
+        .collect();
     let missing: Vec<uuid::Uuid> = records
         .iter()
         .zip(&first)
@@ -88,7 +97,10 @@ pub(super) async fn append(
         .zip(first)
         .map(|(record, seq)| match seq {
             Some(seq) => Ok(Appended::New(seq)),
-            None => known.get(&record.id_key).cloned().ok_or_else(|| not_appended(conn_hint())),
+            None => known
+                .get(&record.id_key)
+                .cloned()
+                .ok_or_else(|| not_appended(conn_hint())),
         })
         .collect()
 }
@@ -147,7 +159,12 @@ async fn known(
         .map_err(failed)?;
     Ok(rows
         .iter()
-        .map(|row| (Key::from(row.get::<uuid::Uuid, _>(0)), Appended::Known(row.get(1), row.get(2))))
+        .map(|row| {
+            (
+                Key::from(row.get::<uuid::Uuid, _>(0)),
+                Appended::Known(row.get(1), row.get(2)),
+            )
+        })
         .collect())
 }
 
@@ -160,18 +177,23 @@ pub(super) async fn is_in_transaction(conn: &mut PgConnection) -> Result<bool, E
         .execute(&mut *conn)
         .await
         .map_err(failed)?;
-    let probe: Option<String> = sqlx::query_scalar("select current_setting('platform.probe', true)")
-        .fetch_one(conn)
-        .await
-        .map_err(failed)?;
+    let probe: Option<String> =
+        sqlx::query_scalar("select current_setting('platform.probe', true)")
+            .fetch_one(conn)
+            .await
+            .map_err(failed)?;
     Ok(probe.as_deref() == Some("inside"))
 }
 
 pub(super) async fn bound(statements: &Statements, store: &Store) -> Result<Bound, Error> {
-    let Some(pool) = store.postgres() else { return Ok(Bound::default()) };
+    let Some(pool) = store.postgres() else {
+        return Ok(Bound::default());
+    };
     let mut conn = pool.acquire().await.map_err(failed)?;
-    let row: (i64, i64, i64, bool, String) =
-        sqlx::query_as(LAST).fetch_one(&mut *conn).await.map_err(failed)?;
+    let row: (i64, i64, i64, bool, String) = sqlx::query_as(LAST)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(failed)?;
     let (last, newest, position, is_standby, _) = row;
     if is_standby {
         return Err(Error::new(
@@ -194,13 +216,24 @@ pub(super) async fn bound(statements: &Statements, store: &Store) -> Result<Boun
         .fetch_all(&mut *conn)
         .await
         .map_err(failed)?;
-    let least = floors.into_iter().map(|(low, pid)| (rebuilt(low, last), pid)).min();
+    let least = floors
+        .into_iter()
+        .map(|(low, pid)| (rebuilt(low, last), pid))
+        .min();
     match least {
         Some((floor, pid)) if floor < last => {
             let holder = holder(&mut conn, pid).await?;
-            Ok(Bound { position: floor, last, holder: Some(holder) })
+            Ok(Bound {
+                position: floor,
+                last,
+                holder: Some(holder),
+            })
         }
-        _ => Ok(Bound { position: last, last, holder: None }),
+        _ => Ok(Bound {
+            position: last,
+            last,
+            holder: None,
+        }),
     }
 }
 
@@ -208,14 +241,30 @@ pub(super) async fn bound(statements: &Statements, store: &Store) -> Result<Boun
 fn rebuilt(low: i64, last: Position) -> Position {
     const SPAN: i64 = 1 << 31;
     let candidate = (last & !(SPAN - 1)) | low;
-    if candidate > last { candidate - SPAN } else { candidate }
+    if candidate > last {
+        candidate - SPAN
+    } else {
+        candidate
+    }
 }
 
 async fn holder(conn: &mut PgConnection, pid: Option<i32>) -> Result<Holder, Error> {
-    let found = sqlx::query(HOLDER).bind(pid).fetch_optional(conn).await.map_err(failed)?;
+    let found = sqlx::query(HOLDER)
+        .bind(pid)
+        .fetch_optional(conn)
+        .await
+        .map_err(failed)?;
     Ok(match found {
-        Some(row) => Holder { pid, application: row.get(0), since: row.get(1) },
-        None => Holder { pid, application: String::new(), since: None },
+        Some(row) => Holder {
+            pid,
+            application: row.get(0),
+            since: row.get(1),
+        },
+        None => Holder {
+            pid,
+            application: String::new(),
+            since: None,
+        },
     })
 }
 
@@ -225,7 +274,9 @@ pub(super) async fn read(
     bound: Position,
     like: &[String],
 ) -> Result<Vec<(i16, Chunk)>, Error> {
-    let Some(pool) = store.postgres() else { return Ok(Vec::new()) };
+    let Some(pool) = store.postgres() else {
+        return Ok(Vec::new());
+    };
     let is_whole = lanes.first().is_some_and(|(lane, _)| *lane == super::WHOLE);
     let (numbers, positions): (Vec<i16>, Vec<i64>) = lanes.iter().copied().unzip();
     let rows = sqlx::query(if is_whole { READ_WHOLE } else { READ_LANES })
@@ -243,7 +294,9 @@ pub(super) async fn read(
         if chunks.last().is_none_or(|(last, _)| *last != lane) {
             chunks.push((lane, Chunk::default()));
         }
-        let Some((_, chunk)) = chunks.last_mut() else { continue };
+        let Some((_, chunk)) = chunks.last_mut() else {
+            continue;
+        };
         chunk.covered = Some(row.get("seq"));
         if row.get("is_wanted") {
             chunk.rows.push(log_row(row)?);
@@ -265,12 +318,21 @@ pub(super) async fn followers(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect())
 }
 
 pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, Error> {
-    let Some(pool) = store.postgres() else { return Ok(None) };
-    let row = sqlx::query(AT).bind(seq).fetch_optional(pool).await.map_err(failed)?;
+    let Some(pool) = store.postgres() else {
+        return Ok(None);
+    };
+    let row = sqlx::query(AT)
+        .bind(seq)
+        .fetch_optional(pool)
+        .await
+        .map_err(failed)?;
     row.as_ref().map(log_row).transpose()
 }
 
@@ -332,7 +394,8 @@ const LAST: &str = "select s.last_value - (not s.is_called)::int,
 const FLOORS: &str = "select objid::bigint, pid from pg_locks
     where locktype = 'advisory' and classid = $1::bigint::oid and objsubid = 2 and mode = 'ShareLock'
       and database = (select oid from pg_database where datname = current_database())";
-const HOLDER: &str = "select coalesce(application_name, ''), xact_start from pg_stat_activity where pid = $1
+const HOLDER: &str =
+    "select coalesce(application_name, ''), xact_start from pg_stat_activity where pid = $1
     union all
     select gid, prepared from pg_prepared_xacts where $1 is null and database = current_database()
     limit 1";

@@ -78,7 +78,11 @@ pub(super) async fn bound(store: &Store) -> Result<Bound, Error> {
             ),
         ));
     }
-    Ok(Bound { position: last, last, holder: None })
+    Ok(Bound {
+        position: last,
+        last,
+        holder: None,
+    })
 }
 
 pub(super) async fn read(
@@ -87,8 +91,11 @@ pub(super) async fn read(
     bound: Position,
     like: &[String],
 ) -> Result<Vec<(i16, Chunk)>, Error> {
-    let Some(pool) = store.sqlite() else { return Ok(Vec::new()) };
-    let like = serde_json::to_string(like).map_err(|e| Error::invalid("patterns").with_source(e))?;
+    let Some(pool) = store.sqlite() else {
+        return Ok(Vec::new());
+    };
+    let like =
+        serde_json::to_string(like).map_err(|e| Error::invalid("patterns").with_source(e))?;
     let mut chunks = Vec::with_capacity(lanes.len());
     for &(lane, position) in lanes {
         let sql = if lane == WHOLE { READ_WHOLE } else { READ_LANE };
@@ -128,12 +135,21 @@ pub(super) async fn followers(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect())
 }
 
 pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, Error> {
-    let Some(pool) = store.sqlite() else { return Ok(None) };
-    let row = sqlx::query(AT).bind(seq).fetch_optional(pool).await.map_err(failed)?;
+    let Some(pool) = store.sqlite() else {
+        return Ok(None);
+    };
+    let row = sqlx::query(AT)
+        .bind(seq)
+        .fetch_optional(pool)
+        .await
+        .map_err(failed)?;
     row.as_ref().map(log_row).transpose()
 }
 
@@ -156,7 +172,8 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
 }
 
 const KNOWN: &str = "select seq, content_hash from platform_log_id where id_key = $1";
-const INSERT_ID: &str = "insert into platform_log_id (id_key, seq, content_hash) values ($1, $2, $3)";
+const INSERT_ID: &str =
+    "insert into platform_log_id (id_key, seq, content_hash) values ($1, $2, $3)";
 const INSERT: &str = "insert into platform_log (lane, key, id_key, type, tenant, correlation_id,
         causation_id, occurred_at, recorded_at, depth, muted, attributes, data)
     values ($1, $2, $3, $4, $5, $6, $7, $8, (select now from platform_time), $9, $10, $11, $12)

@@ -37,7 +37,10 @@ pub struct Trimmed {
 impl Retention {
     /// Keeps events at least this long.
     pub fn keep(keep: Duration) -> Self {
-        Self { keep, archive: None }
+        Self {
+            keep,
+            archive: None,
+        }
     }
 
     /// Writes what leaves into `folder` first: one file of JSON lines for each stretch, named by its positions.
@@ -84,7 +87,10 @@ async fn next(store: &Store, limit: Position) -> Result<Option<Stretch>, Error> 
 /// Writes a stretch as JSON lines. The file appears under its name only when it is whole.
 async fn archive(store: &Store, stretch: Stretch, folder: &Path) -> Result<(), Error> {
     let failed = |error| {
-        let message = format!("cannot archive into {}; the log keeps everything", folder.display());
+        let message = format!(
+            "cannot archive into {}; the log keeps everything",
+            folder.display()
+        );
         Error::new(ErrorKind::Store, message).with_source(error)
     };
     let name = format!("platform_log-{:020}-{:020}.jsonl", stretch.from, stretch.to);
@@ -92,7 +98,12 @@ async fn archive(store: &Store, stretch: Stretch, folder: &Path) -> Result<(), E
     let mut file = File::create(&part).map_err(failed)?;
     let mut after = stretch.from - 1;
     loop {
-        let rows = store.query(PAGE).bind(after).bind(stretch.to).fetch_all().await?;
+        let rows = store
+            .query(PAGE)
+            .bind(after)
+            .bind(stretch.to)
+            .fetch_all()
+            .await?;
         let Some(last) = rows.last() else { break };
         after = last.get("seq")?;
         for row in &rows {

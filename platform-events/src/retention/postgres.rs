@@ -9,7 +9,13 @@ use crate::log::Position;
 
 pub(super) async fn next(store: &Store, limit: Position) -> Result<Option<Stretch>, Error> {
     let row = store.query(NEXT).bind(limit).fetch_optional().await?;
-    row.map(|row| Ok(Stretch { from: row.get("low")?, to: row.get("high")? })).transpose()
+    row.map(|row| {
+        Ok(Stretch {
+            from: row.get("low")?,
+            to: row.get("high")?,
+        })
+    })
+    .transpose()
 }
 
 pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error> {
@@ -21,16 +27,25 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
         format!("delete from platform_log_id i using {partition} p where i.id_key = p.id_key"),
         format!("alter table platform_log detach partition {partition}"),
     ] {
-        let Some(conn) = tx.postgres() else { return Ok(0) };
+        let Some(conn) = tx.postgres() else {
+            return Ok(0);
+        };
         conn.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
     }
-    let Some(conn) = tx.postgres() else { return Ok(0) };
+    let Some(conn) = tx.postgres() else {
+        return Ok(0);
+    };
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {partition}")))
         .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
-    conn.execute(AssertSqlSafe(format!("drop table {partition}"))).await.map_err(failed)?;
-    tx.query(TRIMMED).bind(stretch.to.to_string()).execute().await?;
+    conn.execute(AssertSqlSafe(format!("drop table {partition}")))
+        .await
+        .map_err(failed)?;
+    tx.query(TRIMMED)
+        .bind(stretch.to.to_string())
+        .execute()
+        .await?;
     tx.commit().await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

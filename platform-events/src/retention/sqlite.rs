@@ -10,7 +10,12 @@ use crate::log::Position;
 const STRETCH_MAX: i64 = 10_000;
 
 pub(super) async fn next(store: &Store, limit: Position) -> Result<Option<Stretch>, Error> {
-    let row = store.query(NEXT).bind(limit).bind(STRETCH_MAX).fetch_one().await?;
+    let row = store
+        .query(NEXT)
+        .bind(limit)
+        .bind(STRETCH_MAX)
+        .fetch_one()
+        .await?;
     let (from, to): (Option<i64>, Option<i64>) = (row.get("low")?, row.get("high")?);
     Ok(from.zip(to).map(|(from, to)| Stretch { from, to }))
 }
@@ -19,7 +24,10 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
     let mut tx = store.begin().await?;
     tx.query(REMOVE_IDS).bind(stretch.to).execute().await?;
     let removed = tx.query(REMOVE).bind(stretch.to).execute().await?;
-    tx.query(TRIMMED).bind(stretch.to.to_string()).execute().await?;
+    tx.query(TRIMMED)
+        .bind(stretch.to.to_string())
+        .execute()
+        .await?;
     tx.commit().await?;
     Ok(removed)
 }

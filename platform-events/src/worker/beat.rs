@@ -41,7 +41,9 @@ impl Worker {
     async fn beat(&self) -> Result<(), Error> {
         if let Some((group, lane, event)) = self.stuck() {
             // The lease runs out, so that another process takes over.
-            self.vitals.stuck(Some(format!("{group} lane {lane} makes no progress with event {event}")));
+            self.vitals.stuck(Some(format!(
+                "{group} lane {lane} makes no progress with event {event}"
+            )));
             return Ok(());
         }
         self.vitals.stuck(None);
@@ -70,7 +72,10 @@ impl Worker {
         let lanes = group.lanes();
         let mine = i64::try_from(lanes.len()).unwrap_or(i64::MAX);
         let above = usize::try_from(mine - share.fair()).unwrap_or(0);
-        for lane in lanes.iter().filter(|lane| lane.is_leaving.load(Ordering::Acquire)) {
+        for lane in lanes
+            .iter()
+            .filter(|lane| lane.is_leaving.load(Ordering::Acquire))
+        {
             self.give_back(group, lane).await?;
         }
         for lane in lanes.iter().rev().take(above) {
@@ -82,7 +87,12 @@ impl Worker {
             for taken in self.lease.take(group.id, share.fair() - mine).await? {
                 // Loaded after the take-over has committed: nobody else changes them from then on.
                 let keys = blocked::keys(self.store(), group.id, taken.lane).await?;
-                tracing::debug!(group = group.spec.name, lane = taken.lane, token = taken.token, "taken");
+                tracing::debug!(
+                    group = group.spec.name,
+                    lane = taken.lane,
+                    token = taken.token,
+                    "taken"
+                );
                 group.seat(Lane::new(&taken, keys));
             }
         }

@@ -85,7 +85,9 @@ impl Group {
 
     /// Answers whether the type of a row is asked for.
     pub(super) fn matches(&self, row: &LogRow) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(&row.kind))
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.matches(&row.kind))
     }
 
     /// Answers whether an event type is asked for.
@@ -102,7 +104,8 @@ impl Group {
     }
 
     pub(super) fn seat(&self, lane: Lane) {
-        self.blocked.fetch_add(locked(&lane.blocked).len(), Ordering::AcqRel);
+        self.blocked
+            .fetch_add(locked(&lane.blocked).len(), Ordering::AcqRel);
         locked(&self.lanes).insert(lane.number, Arc::new(lane));
         self.wake.notify_one();
     }
@@ -110,9 +113,13 @@ impl Group {
     pub(super) fn unseat(&self, lane: &Lane) {
         lane.is_lost.store(true, Ordering::Release);
         let mut lanes = locked(&self.lanes);
-        if lanes.get(&lane.number).is_some_and(|held| held.token == lane.token) {
+        if lanes
+            .get(&lane.number)
+            .is_some_and(|held| held.token == lane.token)
+        {
             lanes.remove(&lane.number);
-            self.blocked.fetch_sub(locked(&lane.blocked).len(), Ordering::AcqRel);
+            self.blocked
+                .fetch_sub(locked(&lane.blocked).len(), Ordering::AcqRel);
         }
     }
 
@@ -151,7 +158,10 @@ impl Group {
 
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("id", &self.id).field("name", &self.spec.name).finish()
+        f.debug_struct("Group")
+            .field("id", &self.id)
+            .field("name", &self.spec.name)
+            .finish()
     }
 }
 
@@ -193,7 +203,12 @@ impl Lane {
 
     pub(super) fn fence(&self, group: i64) -> Fence {
         let place = locked(&self.seat).place.clone();
-        Fence { group, lane: self.number, token: self.token, place }
+        Fence {
+            group,
+            lane: self.number,
+            token: self.token,
+            place,
+        }
     }
 
     /// Remembers what a commit made true.
@@ -201,7 +216,12 @@ impl Lane {
         let mut seat = locked(&self.seat);
         // A move may have been committed beside a retry; within one token a position only grows.
         let position = seat.position.max(position);
-        *seat = Seat { position, place, crashes: 0, in_hand: None };
+        *seat = Seat {
+            position,
+            place,
+            crashes: 0,
+            in_hand: None,
+        };
         self.seen.fetch_max(position, Ordering::AcqRel);
     }
 
@@ -229,7 +249,11 @@ impl Lane {
     /// Counts that the connection was lost while this event was handled alone.
     pub(super) fn lost_connection(&self, position: Position) -> u32 {
         let mut losses = locked(&self.losses);
-        *losses = if losses.0 == position { (position, losses.1 + 1) } else { (position, 1) };
+        *losses = if losses.0 == position {
+            (position, losses.1 + 1)
+        } else {
+            (position, 1)
+        };
         losses.1
     }
 }

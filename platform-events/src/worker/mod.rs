@@ -152,11 +152,15 @@ impl Worker {
         self.tasks.spawn(Arc::clone(&self).retry_due());
         self.tasks.spawn(Arc::clone(&self).flush_moves());
         for group in &self.groups {
-            self.tasks.spawn(Arc::clone(&self).read_group(Arc::clone(group)));
+            self.tasks
+                .spawn(Arc::clone(&self).read_group(Arc::clone(group)));
         }
         self.stop.cancelled().await;
         self.tasks.close();
-        if tokio::time::timeout(self.settings.drain, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(self.settings.drain, self.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(limit = ?self.settings.drain, "work was still in hand; it is undone and repeated");
         }
         self.lease.leave().await
@@ -176,7 +180,10 @@ impl Worker {
                 }
                 Err(error) => {
                     self.vitals.store_answers(false);
-                    tracing::warn!(error = crate::outcome::chain(&error), "the store does not answer");
+                    tracing::warn!(
+                        error = crate::outcome::chain(&error),
+                        "the store does not answer"
+                    );
                 }
             }
             tokio::select! {

@@ -32,7 +32,11 @@ impl Moves {
     /// Takes a move of a lane that stays busy until it is committed. `is_full` says that the lane has more to
     /// read.
     pub(super) fn push(&self, group: &Arc<Group>, lane: &Arc<Lane>, to: Position, is_full: bool) {
-        let entry = Move { group: Arc::clone(group), lane: Arc::clone(lane), to };
+        let entry = Move {
+            group: Arc::clone(group),
+            lane: Arc::clone(lane),
+            to,
+        };
         locked(&self.waiting).push(entry);
         if is_full {
             self.hurry.notify_one();
@@ -56,7 +60,10 @@ impl Worker {
                 tracing::warn!(error = crate::outcome::chain(&error), "moving positions");
             }
             for entry in moves {
-                entry.lane.is_busy.store(false, std::sync::atomic::Ordering::Release);
+                entry
+                    .lane
+                    .is_busy
+                    .store(false, std::sync::atomic::Ordering::Release);
                 entry.group.wake.notify_one();
             }
             if is_last {
@@ -83,7 +90,11 @@ impl Worker {
             Dialect::Sqlite => MOVE_SQLITE,
             Dialect::Postgres => MOVE_POSTGRES,
         };
-        let moved = tx.query(sql).bind(serde_json::json!(rows).to_string()).fetch_all().await?;
+        let moved = tx
+            .query(sql)
+            .bind(serde_json::json!(rows).to_string())
+            .fetch_all()
+            .await?;
         tx.commit().await?;
         for row in moved {
             let (group, number): (i64, i64) = (row.get("group_id")?, row.get("lane")?);

@@ -72,7 +72,12 @@ impl Parked {
         });
         due.map(|(group, report)| {
             report.last_sent = Some(Stopwatch::start());
-            (*group, std::mem::take(&mut report.count), report.cause, report.first.clone())
+            (
+                *group,
+                std::mem::take(&mut report.count),
+                report.cause,
+                report.first.clone(),
+            )
         })
         .collect()
     }
@@ -81,7 +86,9 @@ impl Parked {
 impl Worker {
     pub(super) async fn report_parked(&self) {
         for (id, count, cause, first_id) in self.parked.take_due() {
-            let Some(group) = self.group(id) else { continue };
+            let Some(group) = self.group(id) else {
+                continue;
+            };
             let report = EventsParked {
                 group: group.spec.name.to_owned(),
                 count: count as u64,
@@ -90,7 +97,10 @@ impl Worker {
             };
             let draft: Draft = report.unkeyed();
             if let Err(error) = self.publisher.publish(draft).await {
-                tracing::warn!(error = crate::outcome::chain(&error), "reporting parked events");
+                tracing::warn!(
+                    error = crate::outcome::chain(&error),
+                    "reporting parked events"
+                );
                 self.parked.note(id, cause, &first_id, count);
             }
         }

@@ -42,7 +42,10 @@ impl Worker {
                 }
                 Err(error) => {
                     self.vitals.bound_failed(&error);
-                    tracing::warn!(error = crate::outcome::chain(&error), "looking at the bound");
+                    tracing::warn!(
+                        error = crate::outcome::chain(&error),
+                        "looking at the bound"
+                    );
                     if !self.store_answers().await {
                         return;
                     }
@@ -151,8 +154,10 @@ impl Worker {
         if idle.is_empty() {
             return Ok(());
         }
-        let from: Vec<(i16, Position)> =
-            idle.iter().map(|lane| (lane.number, lane.position())).collect();
+        let from: Vec<(i16, Position)> = idle
+            .iter()
+            .map(|lane| (lane.number, lane.position()))
+            .collect();
         let mut chunks = self.log.read(&from, bound, &group.like).await?;
         for lane in idle {
             let found = chunks.iter().position(|(number, _)| *number == lane.number);

@@ -53,7 +53,9 @@ impl Worker {
 
     async fn retry_round(self: &Arc<Self>, busy: &Busy) -> Result<(), crate::Error> {
         for due in blocked::due(self.store(), self.lease.process, LOOK_MAX).await? {
-            let Some(group) = self.group(due.group).map(Arc::clone) else { continue };
+            let Some(group) = self.group(due.group).map(Arc::clone) else {
+                continue;
+            };
             if group.switch().is_open() && !due.is_discarded {
                 continue;
             }
@@ -76,15 +78,25 @@ impl Worker {
     }
 
     fn dispatch(self: &Arc<Self>, busy: &Busy, group: &Arc<Group>, due: Due, is_probe: bool) {
-        let Some(lane) = group.lane(due.lane) else { return };
-        let Ok(permit) = Arc::clone(&group.retries).try_acquire_owned() else { return };
+        let Some(lane) = group.lane(due.lane) else {
+            return;
+        };
+        let Ok(permit) = Arc::clone(&group.retries).try_acquire_owned() else {
+            return;
+        };
         let id = (due.group, due.key);
         if !locked(busy).insert(id) {
             return;
         }
         let busy = Arc::clone(busy);
         let worker = Arc::clone(self);
-        let attempt = Attempt { worker, group: Arc::clone(group), lane, due, is_probe };
+        let attempt = Attempt {
+            worker,
+            group: Arc::clone(group),
+            lane,
+            due,
+            is_probe,
+        };
         self.tasks.spawn(async move {
             attempt.run().await;
             locked(&busy).remove(&id);
@@ -101,7 +113,11 @@ impl Attempt {
             Err(Halt::Lost) => self.group.unseat(&self.lane),
             Err(Halt::Store(error)) => {
                 let error = crate::outcome::chain(&error);
-                tracing::warn!(group = self.group.spec.name, error, "the store failed during a retry");
+                tracing::warn!(
+                    group = self.group.spec.name,
+                    error,
+                    "the store failed during a retry"
+                );
                 if self.worker.store_answers().await
                     && let Err(Halt::Lost) = self.worker.reload(&self.group, &self.lane).await
                 {
@@ -117,14 +133,20 @@ impl Attempt {
             return self.publish_again().await;
         }
         if self.due.is_discarded {
-            return self.succeed(self.unit(), None, Duration::ZERO).await.map(drop);
+            return self
+                .succeed(self.unit(), None, Duration::ZERO)
+                .await
+                .map(drop);
         }
         let Some(event) = self.event().await? else {
-            return self.fail(&hopeless("its log row is gone".to_owned()), Duration::ZERO).await;
+            return self
+                .fail(&hopeless("its log row is gone".to_owned()), Duration::ZERO)
+                .await;
         };
         if !self.is_probe {
             if self.due.attempts >= self.group.spec.retry.attempts {
-                let error = HandlerError::new(Verdict::Retry, "its process died during the last attempt");
+                let error =
+                    HandlerError::new(Verdict::Retry, "its process died during the last attempt");
                 return self.fail(&error, Duration::ZERO).await;
             }
             self.count().await?;
@@ -133,9 +155,16 @@ impl Attempt {
         let since = Stopwatch::start();
         let mut unit = self.unit();
         let events = std::slice::from_ref(&event);
-        let called = self.group.handler.handle(&self.group.spec, events, &mut unit).await;
+        let called = self
+            .group
+            .handler
+            .handle(&self.group.spec, events, &mut unit)
+            .await;
         let failed = match called {
-            Ok(()) => self.succeed(unit, Some(&event), since.elapsed()).await?.err(),
+            Ok(()) => self
+                .succeed(unit, Some(&event), since.elapsed())
+                .await?
+                .err(),
             Err((_, error)) => {
                 unit.undo().await;
                 Some(error)
@@ -151,7 +180,10 @@ impl Attempt {
                 if self.worker.store().ping().await.is_ok() {
                     self.fail(&error, since.elapsed()).await
                 } else {
-                    Err(Halt::Store(crate::Error::new(crate::ErrorKind::Store, error.reason)))
+                    Err(Halt::Store(crate::Error::new(
+                        crate::ErrorKind::Store,
+                        error.reason,
+                    )))
                 }
             }
             Some(error) => {
@@ -167,7 +199,9 @@ impl Attempt {
             let flip = self.group.switch().probed(is_success);
             self.worker.flipped(&self.group, flip).await;
         } else {
-            self.worker.tried(&self.group, self.due.key, is_success).await;
+            self.worker
+                .tried(&self.group, self.due.key, is_success)
+                .await;
         }
     }
 
@@ -177,7 +211,9 @@ impl Attempt {
 
     /// Reads the head, with its edited payload if somebody edited it.
     async fn event(&self) -> Result<Option<Stored>, Halt> {
-        let Some(mut row) = self.worker.log.at(self.due.head).await? else { return Ok(None) };
+        let Some(mut row) = self.worker.log.at(self.due.head).await? else {
+            return Ok(None);
+        };
         if let Some(edited) = &self.due.edited {
             row.data = edited.clone().into();
         }
@@ -237,8 +273,14 @@ impl Attempt {
         let mut from = self.due.head;
         loop {
             let conn = unit.tx().await?.conn();
-            let rows = self.worker.log.followers(conn, self.due.key, (from, to)).await?;
-            let Some((last, ..)) = rows.last() else { return Ok(None) };
+            let rows = self
+                .worker
+                .log
+                .followers(conn, self.due.key, (from, to))
+                .await?;
+            let Some((last, ..)) = rows.last() else {
+                return Ok(None);
+            };
             from = *last;
             for (seq, kind, _) in rows {
                 if self.group.matches_type(&kind) && self.concerns(seq).await? {
@@ -249,7 +291,9 @@ impl Attempt {
     }
 
     async fn concerns(&self, seq: i64) -> Result<bool, Halt> {
-        let Some(row) = self.worker.log.at(seq).await? else { return Ok(false) };
+        let Some(row) = self.worker.log.at(seq).await? else {
+            return Ok(false);
+        };
         Ok(self.group.handler.concerns(&row.envelope()?))
     }
 
@@ -265,7 +309,10 @@ impl Attempt {
             Verdict::Conflict => ("failed", Next::Again(Duration::from_millis(50))),
             _ => {
                 let unit = jitter(self.due.key, attempts);
-                ("failed", Next::by(&self.group.spec.retry, attempts, self.due.age, unit))
+                (
+                    "failed",
+                    Next::by(&self.group.spec.retry, attempts, self.due.age, unit),
+                )
             }
         };
         let mut unit = self.unit();
@@ -289,7 +336,12 @@ impl Attempt {
     async fn publish_again(&self) -> Result<(), Halt> {
         let mut unit = self.unit();
         let tx = unit.tx().await?;
-        if let Some(event) = self.due.edited.as_deref().filter(|_| !self.due.is_discarded) {
+        if let Some(event) = self
+            .due
+            .edited
+            .as_deref()
+            .filter(|_| !self.due.is_discarded)
+        {
             let record = self.worker.publisher.rooted(event)?;
             self.worker.publisher.append_caused(tx, &[record]).await?;
         }
@@ -311,7 +363,9 @@ impl Attempt {
             unit.undo().await;
             return Err(Halt::Lost);
         };
-        let Some((tx, _permit)) = unit.into_tx() else { return Ok(()) };
+        let Some((tx, _permit)) = unit.into_tx() else {
+            return Ok(());
+        };
         tx.commit().await?;
         self.lane.committed(position, place);
         Ok(())

@@ -37,7 +37,10 @@ pub(super) struct Failed<'r> {
 impl<'r> Failed<'r> {
     pub(super) fn by(error: &'r HandlerError) -> Self {
         let park = (error.verdict == Verdict::Reject).then_some(Cause::Rejected);
-        Self { reason: &error.reason, park }
+        Self {
+            reason: &error.reason,
+            park,
+        }
     }
 }
 
@@ -60,7 +63,8 @@ impl Worker {
         let (records, too_deep) = split_by_depth(records);
         let tx = done.unit.tx().await?;
         self.publisher.append_caused(tx, &records).await?;
-        self.park_deep(tx, (group, lane), &too_deep, done.last.seq).await?;
+        self.park_deep(tx, (group, lane), &too_deep, done.last.seq)
+            .await?;
         let run = Ended {
             group: group.id,
             lane: lane.number,
@@ -73,9 +77,17 @@ impl Worker {
             took: done.took,
         };
         runs::record(tx, &run).await?;
-        self.commit_batch(group, lane, done.unit, (done.last.seq, done.events), &done.skipped).await?;
+        self.commit_batch(
+            group,
+            lane,
+            done.unit,
+            (done.last.seq, done.events),
+            &done.skipped,
+        )
+        .await?;
         if !too_deep.is_empty() {
-            self.parked.note(group.id, Cause::Depth, &too_deep[0].id, too_deep.len());
+            self.parked
+                .note(group.id, Cause::Depth, &too_deep[0].id, too_deep.len());
         }
         self.vitals.handled(done.events);
         Ok(Ok(()))
@@ -89,9 +101,12 @@ impl Worker {
         mut unit: Unit,
         skipped: &[&Stored],
     ) -> Result<(), Halt> {
-        let Some(last) = skipped.last() else { return Ok(()) };
+        let Some(last) = skipped.last() else {
+            return Ok(());
+        };
         unit.tx().await?;
-        self.commit_batch(group, lane, unit, (last.seq, 0), skipped).await
+        self.commit_batch(group, lane, unit, (last.seq, 0), skipped)
+            .await
     }
 
     async fn commit_batch(
@@ -107,7 +122,8 @@ impl Worker {
         let mut heads: Vec<&Stored> = Vec::new();
         for event in skipped {
             // The head may have been freed since this event was passed over: then it is the head itself.
-            let is_head = !lane.is_blocked(event.key) && heads.iter().all(|head| head.key != event.key);
+            let is_head =
+                !lane.is_blocked(event.key) && heads.iter().all(|head| head.key != event.key);
             if is_head {
                 let first = (0, None, &Next::Again(Duration::ZERO));
                 blocked::block(tx, (group.id, lane.number), event, first).await?;
@@ -138,7 +154,9 @@ impl Worker {
             return Err(Halt::Lost);
         };
         crate::failpoint::reached("before-commit");
-        let Some((tx, _permit)) = unit.into_tx() else { return Ok(()) };
+        let Some((tx, _permit)) = unit.into_tx() else {
+            return Ok(());
+        };
         tx.commit().await?;
         crate::failpoint::reached("after-commit");
         lane.committed(to.0, place);
@@ -159,11 +177,16 @@ impl Worker {
             (_, Some(cause)) => (1, "rejected", Next::Park(cause)),
             _ => {
                 let unit = jitter(event.key, 1);
-                (1, "failed", Next::by(&group.spec.retry, 1, Duration::ZERO, unit))
+                (
+                    1,
+                    "failed",
+                    Next::by(&group.spec.retry, 1, Duration::ZERO, unit),
+                )
             }
         };
         let ended = (attempts, outcome, &next);
-        self.block(group, lane, event, (failed.reason, ended), took).await?;
+        self.block(group, lane, event, (failed.reason, ended), took)
+            .await?;
         if outcome == "failed" {
             self.tried(group, event.key, false).await;
         }
@@ -180,7 +203,14 @@ impl Worker {
         took: Duration,
     ) -> Result<(), Halt> {
         let next = Next::Park(failed.park.unwrap_or(Cause::Rejected));
-        self.block(group, lane, event, (failed.reason, (1, "crashed", &next)), took).await
+        self.block(
+            group,
+            lane,
+            event,
+            (failed.reason, (1, "crashed", &next)),
+            took,
+        )
+        .await
     }
 
     async fn block(
@@ -215,7 +245,12 @@ impl Worker {
         self.close(group, lane, unit, (event.seq, 0)).await?;
         group.block(lane, event.key, event.seq);
         if let Next::Park(cause) = next {
-            tracing::warn!(group = group.spec.name, seq = event.seq, cause = cause.as_str(), "parked");
+            tracing::warn!(
+                group = group.spec.name,
+                seq = event.seq,
+                cause = cause.as_str(),
+                "parked"
+            );
             self.parked.note(group.id, *cause, event.envelope.id(), 1);
         }
         self.retry_wake.notify_one();
@@ -230,8 +265,14 @@ impl Worker {
         seq: Position,
     ) -> Result<(), Halt> {
         let mut tx = self.store().begin().await?;
-        let hit =
-            tx.query(IN_HAND).bind(group.id).bind(lane.number).bind(lane.token).bind(seq).execute().await?;
+        let hit = tx
+            .query(IN_HAND)
+            .bind(group.id)
+            .bind(lane.number)
+            .bind(lane.token)
+            .bind(seq)
+            .execute()
+            .await?;
         if hit == 0 {
             tx.rollback().await?;
             return Err(Halt::Lost);
@@ -249,7 +290,10 @@ impl Worker {
         cause_seq: Position,
     ) -> Result<(), Halt> {
         for record in records {
-            let reason = format!("it would be cause {} in a row; a circle of handlers?", record.depth);
+            let reason = format!(
+                "it would be cause {} in a row; a circle of handlers?",
+                record.depth
+            );
             let event = record.envelope()?.to_json();
             tx.query(PARK_DEEP)
                 .bind(group.id)
@@ -276,7 +320,10 @@ impl Worker {
         let reason = match flip {
             Flip::None => return,
             Flip::Opened => {
-                tracing::warn!(group = group.spec.name, "nothing succeeds any more: paused, probing");
+                tracing::warn!(
+                    group = group.spec.name,
+                    "nothing succeeds any more: paused, probing"
+                );
                 Some("nothing succeeds any more; probing until three events in a row succeed")
             }
             Flip::Closed => {
@@ -287,7 +334,10 @@ impl Worker {
         };
         self.vitals.paused(group.spec.name, reason);
         if let Err(error) = self.lease.pause(group.id, reason).await {
-            tracing::warn!(error = crate::outcome::chain(&error), "saying that a group is paused");
+            tracing::warn!(
+                error = crate::outcome::chain(&error),
+                "saying that a group is paused"
+            );
         }
     }
 }
@@ -299,7 +349,8 @@ fn split_by_depth(records: Vec<Record>) -> (Vec<Record>, Vec<Record>) {
 
 const IN_HAND: &str = "update platform_lane set in_hand = $4
     where group_id = $1 and lane = $2 and token = $3";
-const PARK_DEEP: &str = "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
+const PARK_DEEP: &str =
+    "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
         reason, attempts, edited, first_failed_at, due, updated_at)
     values ($1, $2, $3, $4, $5, $6, 'parked', 'depth', $7, 0, $8, (select now from platform_time),
         (select now from platform_time), (select now from platform_time))

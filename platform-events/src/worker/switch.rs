@@ -71,8 +71,12 @@ impl Switch {
             return Flip::None;
         }
         *self = Self::default();
-        self.open =
-            Some(Open { successes: 0, next: 0, wait: WAIT_LEAST, since: Stopwatch::start() });
+        self.open = Some(Open {
+            successes: 0,
+            next: 0,
+            wait: WAIT_LEAST,
+            since: Stopwatch::start(),
+        });
         Flip::Opened
     }
 
@@ -103,7 +107,9 @@ impl Switch {
 
     /// Records a probe.
     pub(super) fn probed(&mut self, is_success: bool) -> Flip {
-        let Some(open) = &mut self.open else { return Flip::None };
+        let Some(open) = &mut self.open else {
+            return Flip::None;
+        };
         if is_success {
             open.successes += 1;
             open.next = 0;

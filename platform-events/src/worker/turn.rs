@@ -67,7 +67,12 @@ impl Turn {
             Ok(()) => {
                 if let Some(to) = covered.filter(|to| *to > self.lane.position()) {
                     // Stays busy until the move is committed.
-                    self.worker.moves.push(&self.group, &self.lane, to, is_full || self.is_behind(to));
+                    self.worker.moves.push(
+                        &self.group,
+                        &self.lane,
+                        to,
+                        is_full || self.is_behind(to),
+                    );
                     return;
                 }
             }
@@ -88,11 +93,22 @@ impl Turn {
             Halt::Store(error) => {
                 let error = crate::outcome::chain(&error);
                 let (group, lane) = (self.group.spec.name, self.lane.number);
-                tracing::warn!(group, lane, error, "the store failed; what was in hand is repeated");
+                tracing::warn!(
+                    group,
+                    lane,
+                    error,
+                    "the store failed; what was in hand is repeated"
+                );
                 if self.worker.store_answers().await
-                    && let Err(Halt::Store(error)) = self.worker.reload(&self.group, &self.lane).await
+                    && let Err(Halt::Store(error)) =
+                        self.worker.reload(&self.group, &self.lane).await
                 {
-                    tracing::warn!(group, lane, error = crate::outcome::chain(&error), "reloading");
+                    tracing::warn!(
+                        group,
+                        lane,
+                        error = crate::outcome::chain(&error),
+                        "reloading"
+                    );
                     self.group.unseat(&self.lane);
                 }
             }
@@ -154,15 +170,24 @@ impl Turn {
         let mut unit = self.unit();
         let since = Stopwatch::start();
         let is_alone = cut.todo.len() == 1;
-        if is_alone && self.lane.careful.load(Ordering::Acquire) > 0 && !self.worker.store_answers().await {
+        if is_alone
+            && self.lane.careful.load(Ordering::Acquire) > 0
+            && !self.worker.store_answers().await
+        {
             return Err(Halt::Paused);
         }
         let mut handled = 0;
         while handled < cut.todo.len() && (handled == 0 || since.elapsed() < BATCH_FOR) {
             let end = self.step_end(&cut, handled);
-            let events: Vec<Stored> =
-                cut.todo[handled..end].iter().map(|&at| rest[at].clone()).collect();
-            let called = self.group.handler.handle(&self.group.spec, &events, &mut unit).await;
+            let events: Vec<Stored> = cut.todo[handled..end]
+                .iter()
+                .map(|&at| rest[at].clone())
+                .collect();
+            let called = self
+                .group
+                .handler
+                .handle(&self.group.spec, &events, &mut unit)
+                .await;
             if let Err((at, error)) = called {
                 unit.undo().await;
                 let failed_at = at.map(|at| handled + at);
@@ -171,7 +196,12 @@ impl Turn {
             handled = end;
         }
         let consumed = cut.todo.get(handled).copied().unwrap_or(cut.len);
-        let skipped = cut.skipped.iter().filter(|at| **at < consumed).map(|&at| &rest[at]).collect();
+        let skipped = cut
+            .skipped
+            .iter()
+            .filter(|at| **at < consumed)
+            .map(|&at| &rest[at])
+            .collect();
         let done = Done {
             unit,
             first: &rest[cut.todo[0]],
@@ -197,7 +227,11 @@ impl Turn {
 
     /// Events of one call: a whole slice of equal mutedness for a batch handler, a few for the others.
     fn step_end(&self, cut: &Cut, from: usize) -> usize {
-        if self.group.spec.is_batch { cut.todo.len() } else { (from + BATCH_STEP).min(cut.todo.len()) }
+        if self.group.spec.is_batch {
+            cut.todo.len()
+        } else {
+            (from + BATCH_STEP).min(cut.todo.len())
+        }
     }
 
     fn cut(&mut self, rest: &[Stored]) -> Cut {
@@ -208,7 +242,11 @@ impl Turn {
             None if is_external || is_careful => 1,
             None => rest.len(),
         };
-        let mut cut = Cut { todo: Vec::new(), skipped: Vec::new(), len: 0 };
+        let mut cut = Cut {
+            todo: Vec::new(),
+            skipped: Vec::new(),
+            len: 0,
+        };
         for (at, event) in rest.iter().enumerate() {
             if self.lane.is_blocked(event.key) {
                 cut.skipped.push(at);
@@ -232,13 +270,17 @@ impl Turn {
 
     async fn skip(&self, rest: &[Stored], cut: &Cut) -> Result<(), Halt> {
         let skipped: Vec<&Stored> = cut.skipped.iter().map(|&at| &rest[at]).collect();
-        self.worker.pass(&self.group, &self.lane, self.unit(), &skipped).await
+        self.worker
+            .pass(&self.group, &self.lane, self.unit(), &skipped)
+            .await
     }
 
     fn succeeded(&mut self, rest: &[Stored], handled: &[usize]) {
         self.conflicts = 0;
         let careful = self.lane.careful.load(Ordering::Acquire);
-        self.lane.careful.store(careful.saturating_sub(handled.len()), Ordering::Release);
+        self.lane
+            .careful
+            .store(careful.saturating_sub(handled.len()), Ordering::Release);
         let mut switch = self.group.switch();
         for &at in handled {
             switch.tried(rest[at].key, true);
@@ -266,11 +308,18 @@ impl Turn {
                 let was_careful = self.lane.careful.load(Ordering::Acquire) > 0;
                 if is_alone && was_careful && self.lane.lost_connection(event.seq) >= LOSSES_MAX {
                     let reason = format!("takes the database down: {}", error.reason);
-                    let failed = Failed { reason: &reason, park: Some(Cause::Database) };
-                    self.worker.fail(&self.group, &self.lane, event, failed, since.elapsed()).await?;
+                    let failed = Failed {
+                        reason: &reason,
+                        park: Some(Cause::Database),
+                    };
+                    self.worker
+                        .fail(&self.group, &self.lane, event, failed, since.elapsed())
+                        .await?;
                     return Ok(cut.todo[0] + 1);
                 }
-                self.lane.careful.fetch_max(cut.todo.len(), Ordering::AcqRel);
+                self.lane
+                    .careful
+                    .fetch_max(cut.todo.len(), Ordering::AcqRel);
                 let lost = crate::Error::new(crate::ErrorKind::Store, error.reason);
                 return Err(Halt::Store(lost));
             }
@@ -299,9 +348,19 @@ impl Turn {
     ) -> Result<(), Halt> {
         self.conflicts = 0;
         let careful = self.lane.careful.load(Ordering::Acquire);
-        self.lane.careful.store(careful.saturating_sub(1), Ordering::Release);
+        self.lane
+            .careful
+            .store(careful.saturating_sub(1), Ordering::Release);
         let failed = Failed::by(error);
-        self.worker.first_failure(&self.group, &self.lane, event, (error, failed), since.elapsed()).await
+        self.worker
+            .first_failure(
+                &self.group,
+                &self.lane,
+                event,
+                (error, failed),
+                since.elapsed(),
+            )
+            .await
     }
 
     /// Handles one event while nothing else runs in this process, counted before it is begun.
@@ -312,19 +371,30 @@ impl Turn {
         let Some(event) = rest.iter().find(|event| !self.lane.is_blocked(event.key)) else {
             return self.step(rest).await;
         };
-        worker.take_in_hand(&self.group, &self.lane, event.seq).await?;
+        worker
+            .take_in_hand(&self.group, &self.lane, event.seq)
+            .await?;
         self.step(rest).await
     }
 
     /// Parks the event that was in hand when the process died for the third time.
     async fn park_suspect(&self, rows: &[LogRow]) -> Result<(), Halt> {
-        let Some(row) = self.lane.suspect().and_then(|seq| rows.iter().find(|row| row.seq == seq)) else {
+        let Some(row) = self
+            .lane
+            .suspect()
+            .and_then(|seq| rows.iter().find(|row| row.seq == seq))
+        else {
             return Ok(());
         };
         let event = stored(row)?;
         let reason = "kills its process: it was in hand when its process died three times";
-        let failed = Failed { reason, park: Some(Cause::Crash) };
-        self.worker.fail(&self.group, &self.lane, &event, failed, Duration::ZERO).await
+        let failed = Failed {
+            reason,
+            park: Some(Cause::Crash),
+        };
+        self.worker
+            .fail(&self.group, &self.lane, &event, failed, Duration::ZERO)
+            .await
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platform_core::{Actor, RetryPolicy, Store};
+use platform_events::parking::Filter;
 use platform_events::{
-    Context, Effects, EntityChanged, Filter, Handler, HandlerError, Received, Reject, Service, Start,
+    Context, Effects, EntityChanged, Handler, HandlerError, Received, Reject, Service, Start,
 };
 use platform_tests::{Database, each_backend};
 
@@ -65,7 +66,10 @@ impl Handler for Deliver {
         event: Received<EntityChanged<Parcel>>,
         cx: &mut Context<'_>,
     ) -> Result<(), HandlerError> {
-        let id = event.entity().map(|parcel| parcel.id.clone()).unwrap_or_default();
+        let id = event
+            .entity()
+            .map(|parcel| parcel.id.clone())
+            .unwrap_or_default();
         cx.tx()
             .await?
             .query("insert into seen (who, parcel, version) values ('deliver', $1, $2)")
@@ -93,7 +97,9 @@ async fn service(store: &Store, faults: &Faults) -> Service {
 
 async fn a_failed_event_is_tried_again_and_its_followers_wait(database: Database) {
     let store = store(&database).await;
-    let faults = Faults::default().plan("a", 2, Fault::Retry(2)).plan("b", 1, Fault::Panic(1));
+    let faults = Faults::default()
+        .plan("a", 2, Fault::Retry(2))
+        .plan("b", 1, Fault::Panic(1));
     let service = service(&store, &faults).await;
     for id in ["a", "b", "c"] {
         send(&service.publisher(), &store, id, 1, 5).await;
@@ -115,10 +121,16 @@ async fn a_rejected_event_is_parked_until_it_is_redriven(database: Database) {
     assert_eq!(seen(&store, "deliver", "b").await, [1, 2, 3, 4]);
     let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
     assert_eq!(parked.len(), 1);
-    assert_eq!((parked[0].cause.as_str(), parked[0].reason.as_str()), ("rejected", "no such address"));
+    assert_eq!(
+        (parked[0].cause.as_str(), parked[0].reason.as_str()),
+        ("rejected", "no such address")
+    );
 
     faults.mend();
-    let redriven = service.parking().redrive(&Filter::all(), &Actor::user("ada"), "mended").await;
+    let redriven = service
+        .parking()
+        .redrive(&Filter::all(), &Actor::user("ada"), "mended")
+        .await;
     assert_eq!(redriven.unwrap(), 1);
     let service = self::service(&store, &faults).await;
     settled(&service).await;
@@ -132,11 +144,21 @@ async fn a_discarded_event_frees_its_followers(database: Database) {
     send(&service.publisher(), &store, "a", 1, 4).await;
     settled(&service).await;
     let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
-    assert_eq!((parked[0].cause.as_str(), parked[0].attempts), ("exhausted", 4));
+    assert_eq!(
+        (parked[0].cause.as_str(), parked[0].attempts),
+        ("exhausted", 4)
+    );
     assert_eq!(parked[0].reasons.len(), 4);
-    let nobody = service.parking().discard(&Filter::all().handler("x"), &Actor::system(), "no").await;
+    let nobody = service
+        .parking()
+        .discard(&Filter::all().handler("x"), &Actor::system(), "no")
+        .await;
     assert!(nobody.is_err());
-    service.parking().discard(&Filter::all(), &Actor::user("ada"), "lost").await.unwrap();
+    service
+        .parking()
+        .discard(&Filter::all(), &Actor::user("ada"), "lost")
+        .await
+        .unwrap();
     let service = self::service(&store, &faults).await;
     settled(&service).await;
     assert_eq!(seen(&store, "deliver", "a").await, [1, 3, 4]);

@@ -1,7 +1,8 @@
 //! Handlers follow what is published, each in order per key.
 
 use platform_events::{
-    BatchHandler, Context, Effects, EntityChanged, Handler, HandlerError, Lanes, Received, Service, Start,
+    BatchHandler, Context, Effects, EntityChanged, Handler, HandlerError, Lanes, Received, Service,
+    Start,
 };
 use platform_tests::{Database, each_backend};
 
@@ -92,11 +93,18 @@ async fn every_handler_sees_every_change_once_and_in_order(database: Database) {
     settled(&service).await;
     for who in ["track", "call", "bulk"] {
         for id in ["a", "b", "c"] {
-            assert_eq!(seen(&store, who, id).await, (1..=20).collect::<Vec<i64>>(), "{who} {id}");
+            assert_eq!(
+                seen(&store, who, id).await,
+                (1..=20).collect::<Vec<i64>>(),
+                "{who} {id}"
+            );
         }
     }
     let overview = service.overview().await.unwrap();
-    assert_eq!((overview.events, overview.handled, overview.parked), (60, 180, 0));
+    assert_eq!(
+        (overview.events, overview.handled, overview.parked),
+        (60, 180, 0)
+    );
 }
 
 each_backend!(every_handler_sees_every_change_once_and_in_order);

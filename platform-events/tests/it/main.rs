@@ -1,6 +1,10 @@
 //! What a user of the crate can call, on both databases.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod failing;
 mod following;

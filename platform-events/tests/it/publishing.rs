@@ -16,12 +16,18 @@ struct InvoiceOverdue {
 }
 
 fn overdue(note: &str) -> InvoiceOverdue {
-    InvoiceOverdue { invoice: "17".into(), note: note.into() }
+    InvoiceOverdue {
+        invoice: "17".into(),
+        note: note.into(),
+    }
 }
 
 async fn service(database: &Database) -> (platform_core::Store, Service) {
     let store = store(database).await;
-    let service = Service::builder("post", store.clone()).build().await.unwrap();
+    let service = Service::builder("post", store.clone())
+        .build()
+        .await
+        .unwrap();
     (store, service)
 }
 
@@ -30,11 +36,24 @@ async fn a_keyed_event_published_twice_is_a_duplicate(database: Database) {
     let publisher = service.publisher();
     let first = publisher.publish(overdue("x").keyed("17/3")).await.unwrap();
     let again = publisher.publish(overdue("x").keyed("17/3")).await.unwrap();
-    let [Published::New(position)] = first[..] else { panic!("{first:?}") };
+    let [Published::New(position)] = first[..] else {
+        panic!("{first:?}")
+    };
     assert_eq!(again, [Published::Duplicate(position)]);
-    let batch = [overdue("x").keyed("17/4"), overdue("x").keyed("17/3"), overdue("x").keyed("17/4")];
+    let batch = [
+        overdue("x").keyed("17/4"),
+        overdue("x").keyed("17/3"),
+        overdue("x").keyed("17/4"),
+    ];
     let batch = publisher.publish(batch).await.unwrap();
-    assert!(matches!(batch[..], [Published::New(_), Published::Duplicate(_), Published::Duplicate(_)]));
+    assert!(matches!(
+        batch[..],
+        [
+            Published::New(_),
+            Published::Duplicate(_),
+            Published::Duplicate(_)
+        ]
+    ));
     assert_eq!(service.overview().await.unwrap().events, 2);
 }
 
@@ -42,15 +61,24 @@ async fn an_idempotency_key_with_other_content_is_an_error(database: Database) {
     let (_, service) = service(&database).await;
     let publisher = service.publisher();
     publisher.publish(overdue("x").keyed("17/3")).await.unwrap();
-    let error = publisher.publish(overdue("y").keyed("17/3")).await.unwrap_err();
+    let error = publisher
+        .publish(overdue("y").keyed("17/3"))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ContentDiffers, "{error}");
 }
 
 async fn an_entity_version_used_twice_is_an_error(database: Database) {
     let (_, service) = service(&database).await;
     let publisher = service.publisher();
-    publisher.publish(Change::created(&parcel("a", 1)).unwrap()).await.unwrap();
-    let error = publisher.publish(Change::created(&parcel("a", 1)).unwrap()).await.unwrap_err();
+    publisher
+        .publish(Change::created(&parcel("a", 1)).unwrap())
+        .await
+        .unwrap();
+    let error = publisher
+        .publish(Change::created(&parcel("a", 1)).unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::VersionReused, "{error}");
     assert!(error.to_string().contains("raise"), "{error}");
 }
@@ -58,7 +86,11 @@ async fn an_entity_version_used_twice_is_an_error(database: Database) {
 async fn a_payload_over_the_limit_is_refused_before_anything_is_written(database: Database) {
     let (_, service) = service(&database).await;
     let large = overdue(&"x".repeat(300 * 1024)).unkeyed();
-    let error = service.publisher().publish([overdue("a").unkeyed(), large]).await.unwrap_err();
+    let error = service
+        .publisher()
+        .publish([overdue("a").unkeyed(), large])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
     assert_eq!(service.overview().await.unwrap().events, 0);
 }
@@ -80,7 +112,10 @@ async fn a_connection_outside_a_transaction_is_refused(database: Database) {
             let pool = sqlx::SqlitePool::connect(&database.url()).await.unwrap();
             let mut conn = pool.acquire().await.unwrap();
             let refused = publisher.publish_in(&mut *conn, event()).await.unwrap_err();
-            sqlx::query("begin immediate").execute(&mut *conn).await.unwrap();
+            sqlx::query("begin immediate")
+                .execute(&mut *conn)
+                .await
+                .unwrap();
             publisher.publish_in(&mut *conn, event()).await.unwrap();
             sqlx::query("commit").execute(&mut *conn).await.unwrap();
             refused
@@ -93,7 +128,11 @@ async fn a_connection_outside_a_transaction_is_refused(database: Database) {
 async fn what_is_rolled_back_was_never_published(database: Database) {
     let (store, service) = service(&database).await;
     let mut tx = store.begin().await.unwrap();
-    service.publisher().publish_in(&mut tx, overdue("x").unkeyed()).await.unwrap();
+    service
+        .publisher()
+        .publish_in(&mut tx, overdue("x").unkeyed())
+        .await
+        .unwrap();
     tx.rollback().await.unwrap();
     assert_eq!(service.overview().await.unwrap().events, 0);
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use platform_core::Store;
-use platform_events::{Retention, Service, Start};
+use platform_events::retention::Retention;
+use platform_events::{Service, Start};
 use platform_tests::{Database, each_backend};
 
 use crate::following::Track;
@@ -44,7 +45,11 @@ async fn what_is_old_and_passed_is_archived_and_removed(database: Database) {
     let retention = Retention::keep(Duration::ZERO).archived_to(folder.path());
 
     let nothing = service.trim(&retention).await.unwrap();
-    assert_eq!((nothing.events, nothing.up_to), (0, 0), "a group has not passed it");
+    assert_eq!(
+        (nothing.events, nothing.up_to),
+        (0, 0),
+        "a group has not passed it"
+    );
 
     settled(&service).await;
     let trimmed = service.trim(&retention).await.unwrap();
@@ -53,14 +58,20 @@ async fn what_is_old_and_passed_is_archived_and_removed(database: Database) {
     assert_eq!(kept + i64::try_from(trimmed.events).unwrap(), 45);
     let mut lines = 0;
     for file in std::fs::read_dir(folder.path()).unwrap() {
-        lines += std::fs::read_to_string(file.unwrap().path()).unwrap().lines().count();
+        lines += std::fs::read_to_string(file.unwrap().path())
+            .unwrap()
+            .lines()
+            .count();
     }
     assert_eq!(lines as u64, trimmed.events);
 
     let service = self::service(&store).await;
     send(&service.publisher(), &store, "a", 46, 60).await;
     settled(&service).await;
-    assert_eq!(seen(&store, "track", "a").await, (1..=60).collect::<Vec<i64>>());
+    assert_eq!(
+        seen(&store, "track", "a").await,
+        (1..=60).collect::<Vec<i64>>()
+    );
 }
 
 each_backend!(what_is_old_and_passed_is_archived_and_removed);
@@ -78,11 +89,21 @@ async fn another_language_appends_through_the_sql_function() {
         positions.push(row.get::<Option<i64>>("platform_append").unwrap());
         tx.commit().await.unwrap();
     }
-    assert!(positions[0].is_some() && positions[1].is_none(), "{positions:?}");
-    let row = store.query("select key, id_key, lane from platform_log").fetch_one().await.unwrap();
+    assert!(
+        positions[0].is_some() && positions[1].is_none(),
+        "{positions:?}"
+    );
+    let row = store
+        .query("select key, id_key, lane from platform_log")
+        .fetch_one()
+        .await
+        .unwrap();
     let key = platform_core::Key::of("lane", &[b"", b"acme", b"invoice/17"]);
     assert_eq!(row.get::<platform_core::Key>("key").unwrap(), key);
-    assert_eq!(row.get::<i64>("lane").unwrap(), i64::from(key.partition(16)));
+    assert_eq!(
+        row.get::<i64>("lane").unwrap(),
+        i64::from(key.partition(16))
+    );
     settled(&service).await;
     assert_eq!(service.overview().await.unwrap().events, 1);
 }

@@ -31,7 +31,11 @@ pub(crate) const TABLES: Migrations = Migrations {
 };
 
 pub(crate) async fn store(database: &Database) -> Store {
-    Options::new(&database.url()).without_flush().open().await.unwrap()
+    Options::new(&database.url())
+        .without_flush()
+        .open()
+        .await
+        .unwrap()
 }
 
 /// Publishes versions `from..=to` of one parcel, each in a transaction of its own.
@@ -50,7 +54,12 @@ pub(crate) async fn send(publisher: &Publisher, store: &Store, id: &str, from: u
 }
 
 pub(crate) fn parcel(id: &str, version: u64) -> Parcel {
-    Parcel { id: id.into(), tenant: TenantId::default(), version, place: format!("stop {version}") }
+    Parcel {
+        id: id.into(),
+        tenant: TenantId::default(),
+        version,
+        place: format!("stop {version}"),
+    }
 }
 
 /// What a handler saw of one parcel, in the order in which it saw it.
@@ -67,5 +76,8 @@ pub(crate) async fn seen(store: &Store, who: &str, id: &str) -> Vec<i64> {
 
 pub(crate) async fn settled(service: &Service) {
     let bound = std::time::Duration::from_secs(30);
-    tokio::time::timeout(bound, service.run_until_settled()).await.unwrap().unwrap();
+    tokio::time::timeout(bound, service.run_until_settled())
+        .await
+        .unwrap()
+        .unwrap();
 }

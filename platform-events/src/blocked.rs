@@ -131,7 +131,7 @@ pub(crate) async fn count(tx: &mut Tx, due: &Due) -> Result<bool, Error> {
 pub(crate) async fn put_off(
     tx: &mut Tx,
     due: &Due,
-    reason: &str,
+    (attempts, reason): (u32, &str),
     next: &Next,
 ) -> Result<bool, Error> {
     let (state, cause, wait) = next.columns();
@@ -148,9 +148,24 @@ pub(crate) async fn put_off(
         .bind(reason)
         .bind(serde_json::json!(&reasons[from..]).to_string())
         .bind(wait)
+        .bind(attempts)
         .execute()
         .await?;
     Ok(hit == 1)
+}
+
+/// Takes back an attempt that was counted but not made: the store failed meanwhile.
+pub(crate) async fn uncount(store: &Store, due: &Due) -> Result<(), Error> {
+    let mut tx = store.begin().await?;
+    tx.query(UNCOUNT)
+        .bind(due.group)
+        .bind(due.key)
+        .bind(due.revision)
+        .bind(due.attempts)
+        .execute()
+        .await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Moves the row to its next follower, or deletes it. Answers false when somebody changed it meanwhile.
@@ -244,9 +259,11 @@ const BLOCK: &str =
         (select now from platform_time) + $12, (select now from platform_time))";
 const COUNT: &str = "update platform_blocked set attempts = attempts + 1
     where group_id = $1 and key = $2 and revision = $3 and state = 'waiting'";
+const UNCOUNT: &str = "update platform_blocked set attempts = $4
+    where group_id = $1 and key = $2 and revision = $3 and attempts = $4 + 1";
 const PUT_OFF: &str =
     "update platform_blocked set state = $4, cause = $5, reason = $6, reasons = $7,
-        due = (select now from platform_time) + $8, updated_at = (select now from platform_time)
+        due = (select now from platform_time) + $8, attempts = $9, updated_at = (select now from platform_time)
     where group_id = $1 and key = $2 and revision = $3";
 const ADVANCE: &str =
     "update platform_blocked set head = $4, type = $5, state = 'waiting', cause = null,
@@ -257,11 +274,17 @@ const ADVANCE: &str =
 const FREE: &str =
     "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3";
 const KEYS: &str = "select key, head from platform_blocked where group_id = $1 and lane = $2";
-const DUE: &str = "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
-        b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
-    from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
-    where l.process = $1 and b.state in ('waiting', 'discarded') and b.due <= (select now from platform_time)
-    order by b.due limit $2";
+/// Fifty rows of each group whose kill switch is closed: a full or paused group leaves room for the others.
+const DUE: &str = "select * from (
+        select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
+            b.due, (select now from platform_time) - b.first_failed_at as age,
+            row_number() over (partition by b.group_id order by b.due) as nth
+        from platform_blocked b
+        join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
+        join platform_member m on m.process = l.process and m.group_id = b.group_id
+        where l.process = $1 and b.state in ('waiting', 'discarded') and b.due <= (select now from platform_time)
+          and (m.pause_reason is null or b.state = 'discarded')) d
+    where nth <= 50 order by due limit $2";
 const OLDEST: &str =
     "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
         b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age

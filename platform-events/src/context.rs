@@ -29,6 +29,7 @@ pub(crate) struct Unit {
     begun: Option<(Tx, OwnedSemaphorePermit)>,
     drafts: Vec<(Cause, Draft)>,
     is_replay: bool,
+    is_waiting: bool,
 }
 
 /// Where a process takes its transactions from.
@@ -56,6 +57,7 @@ impl Unit {
             begun: None,
             drafts: Vec::new(),
             is_replay: false,
+            is_waiting: false,
         }
     }
 
@@ -65,12 +67,14 @@ impl Unit {
 
     pub(crate) async fn tx(&mut self) -> Result<&mut Tx, Error> {
         if self.begun.is_none() {
+            self.is_waiting = true;
             // The semaphore outlives every worker, so it is never closed.
             let permit = Arc::clone(&self.ground.permits).acquire_owned().await;
             let permit =
                 permit.map_err(|error| Error::wiring("the worker is gone").with_source(error))?;
             let mut tx = self.ground.store.begin().await?;
             fence::mark(&mut tx, self.token, self.ground.idle).await?;
+            self.is_waiting = false;
             self.begun = Some((tx, permit));
         }
         match &mut self.begun {
@@ -88,7 +92,7 @@ impl Unit {
                 let nth = counts
                     .entry((cause.event.id().to_owned(), draft.kind.clone()))
                     .or_default();
-                let record = publisher.record(draft, Some(&cause), *nth);
+                let record = publisher.record(&draft, Some(&cause), *nth);
                 *nth += 1;
                 record
             })
@@ -100,15 +104,28 @@ impl Unit {
         self.begun
     }
 
-    /// Undoes what was written, keeping the connection.
+    /// Undoes what was written, keeping the connection if it answers at once: a statement that was dropped
+    /// half-way must end first, and may wait for a lock.
     pub(crate) async fn undo(self) {
-        if let Some((tx, _permit)) = self.begun
-            && let Err(error) = tx.rollback().await
-        {
-            tracing::debug!(%error, "rolling back");
+        if let Some((tx, _permit)) = self.begun {
+            let undone = tokio::time::timeout(UNDO, tx.rollback()).await;
+            tracing::trace!(?undone, "rolled back");
         }
     }
+
+    /// Answers whether the transaction has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// Answers whether the attempt ended while it waited for its turn to begin a transaction.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
 }
+
+/// How long a rollback may take before its connection is closed instead.
+const UNDO: Duration = Duration::from_secs(1);
 
 impl Context<'_> {
     /// Returns the transaction of this attempt, begun on first use. What is written through it commits together

@@ -40,26 +40,52 @@ pub(crate) async fn mark(tx: &mut Tx, token: i64, idle: Duration) -> Result<(), 
     Ok(())
 }
 
+/// What a commit does to its lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    /// Where the lane stands then; nothing for a retry, which leaves the reading alone.
+    pub(crate) to: Option<Position>,
+    /// How many events were handled.
+    pub(crate) handled: usize,
+    /// Whether it proves that the lane does not kill its process.
+    pub(crate) is_calm: bool,
+}
+
 impl Fence {
-    /// Moves the lane to a position, counting the events handled, as the last statement of `tx`. Returns where
-    /// its row is now; nothing when the lane is lost or the mark is gone.
-    pub(crate) async fn close(
-        &self,
-        tx: &mut Tx,
-        to: (Position, usize),
-    ) -> Result<Option<String>, Error> {
+    /// Writes `step` into the lane's row as the last statement of `tx`, and returns where the row is now;
+    /// nothing when the lane is lost or the mark is gone.
+    pub(crate) async fn close(&self, tx: &mut Tx, step: Step) -> Result<Option<String>, Error> {
         match tx.dialect() {
             Dialect::Sqlite => {
                 if tx.query("release platform_mark").execute().await.is_err() {
                     return Ok(None);
                 }
-                self.update(tx, CLOSE_SQLITE, to).await
+                let sql = if step.to.is_some() {
+                    READ_SQLITE
+                } else {
+                    RETRY_SQLITE
+                };
+                self.update(tx, sql, step).await
             }
-            Dialect::Postgres => match self.update(tx, CLOSE_BY_PLACE, to).await? {
-                Some(place) => Ok(Some(place)),
+            Dialect::Postgres => {
+                let by_place = if step.to.is_some() {
+                    READ_BY_PLACE
+                } else {
+                    RETRY_BY_PLACE
+                };
+                if !self.place.is_empty()
+                    && let Some(place) = self.update(tx, by_place, step).await?
+                {
+                    return Ok(Some(place));
+                }
                 // The row is elsewhere (another statement of ours moved it), or the lane is lost.
-                None => self.update(tx, CLOSE_POSTGRES, to).await,
-            },
+                let sql = if step.to.is_some() {
+                    READ_POSTGRES
+                } else {
+                    RETRY_POSTGRES
+                };
+                self.update(tx, sql, step).await
+            }
         }
     }
 
@@ -67,19 +93,18 @@ impl Fence {
         &self,
         tx: &mut Tx,
         sql: &'static str,
-        (position, handled): (Position, usize),
+        step: Step,
     ) -> Result<Option<String>, Error> {
         let mut query = tx
             .query(sql)
             .bind(self.group)
             .bind(self.lane)
             .bind(self.token)
-            .bind(position)
-            .bind(i64::try_from(handled).unwrap_or(i64::MAX));
-        if sql == CLOSE_BY_PLACE {
-            if self.place.is_empty() {
-                return Ok(None);
-            }
+            .bind(i64::try_from(step.handled).unwrap_or(i64::MAX));
+        if let Some(to) = step.to {
+            query = query.bind(to).bind(step.is_calm);
+        }
+        if [READ_BY_PLACE, RETRY_BY_PLACE].contains(&sql) {
             query = query.bind(self.place.as_str());
         }
         let row = query.fetch_optional().await?;
@@ -89,18 +114,25 @@ impl Fence {
 
 const MARK: &str = "select set_config('platform.mark', $1, true),
     set_config('idle_in_transaction_session_timeout', $2, true)";
-/// Within one token a position only grows; a retry that commits beside the reading must not set it back.
-const CLOSE_SQLITE: &str =
-    "update platform_lane set position = max(position, $4), handled = handled + $5,
-        crashes = 0, in_hand = null
+const READ_SQLITE: &str = "update platform_lane set handled = handled + $4, position = $5,
+        crashes = case when $6 then 0 else crashes end, in_hand = null
+    where group_id = $1 and lane = $2 and token = $3 and position <= $5 returning '' as place";
+const READ_POSTGRES: &str = "update platform_lane set handled = handled + $4, position = $5,
+        crashes = case when $6 then 0 else crashes end, in_hand = null
+    where group_id = $1 and lane = $2 and token = $3 and position <= $5
+      and current_setting('platform.mark', true) = $3::text
+    returning ctid::text as place";
+const READ_BY_PLACE: &str = "update platform_lane set handled = handled + $4, position = $5,
+        crashes = case when $6 then 0 else crashes end, in_hand = null
+    where ctid = $7::text::tid and group_id = $1 and lane = $2 and token = $3 and position <= $5
+      and current_setting('platform.mark', true) = $3::text
+    returning ctid::text as place";
+const RETRY_SQLITE: &str = "update platform_lane set handled = handled + $4
     where group_id = $1 and lane = $2 and token = $3 returning '' as place";
-const CLOSE_POSTGRES: &str = "update platform_lane set position = greatest(position, $4), handled = handled + $5,
-        crashes = 0, in_hand = null
+const RETRY_POSTGRES: &str = "update platform_lane set handled = handled + $4
     where group_id = $1 and lane = $2 and token = $3 and current_setting('platform.mark', true) = $3::text
     returning ctid::text as place";
-const CLOSE_BY_PLACE: &str =
-    "update platform_lane set position = greatest(position, $4), handled = handled + $5,
-        crashes = 0, in_hand = null
-    where ctid = $6::text::tid and group_id = $1 and lane = $2 and token = $3
+const RETRY_BY_PLACE: &str = "update platform_lane set handled = handled + $4
+    where ctid = $5::text::tid and group_id = $1 and lane = $2 and token = $3
       and current_setting('platform.mark', true) = $3::text
     returning ctid::text as place";

@@ -1,6 +1,7 @@
 //! Groups: one handler each, with its own position in every lane. Registration and start.
 
 use platform_core::Tx;
+use platform_core::store::Dialect;
 
 use crate::handler::{Lanes, Start};
 use crate::log::{LANES, Log, Position, WHOLE};
@@ -11,6 +12,10 @@ use crate::{Error, ErrorKind};
 pub(crate) async fn register(log: &Log, service: &str, spec: &Spec) -> Result<i64, Error> {
     let bound = log.bound().await?.position;
     let mut tx = log.store().begin().await?;
+    // Two processes of a first deployment come at once: the second finds what the first has made.
+    if tx.dialect() == Dialect::Postgres {
+        tx.query(LOCK).execute().await?;
+    }
     let id = match find(&mut tx, spec).await? {
         Some(found) => {
             found.check(service, spec)?;
@@ -161,6 +166,7 @@ fn start_text(start: &Start) -> String {
     }
 }
 
+const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('platform_group', 0))";
 const FIND: &str = "select g.id, g.service, g.lanes from platform_group g
     join platform_group_name n on n.group_id = g.id where n.name = $1";
 const CREATE: &str = "insert into platform_group

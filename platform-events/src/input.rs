@@ -106,6 +106,9 @@ pub struct Received<T> {
 
 impl<T: Input> Received<T> {
     pub(crate) fn decode(stored: &Stored) -> Result<Self, String> {
+        if let Some(fault) = &stored.fault {
+            return Err(fault.clone());
+        }
         Ok(Self {
             value: T::decode(&stored.envelope)?,
             envelope: Arc::clone(&stored.envelope),
@@ -162,4 +165,6 @@ pub(crate) struct Stored {
     pub(crate) is_muted: bool,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) envelope: Arc<Envelope>,
+    /// Why the envelope could not be read; a placeholder stands in its place then.
+    pub(crate) fault: Option<String>,
 }

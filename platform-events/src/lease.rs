@@ -55,8 +55,8 @@ impl Lease {
         }
     }
 
-    /// Renews the lease, or begins it.
-    pub(crate) async fn renew(&self, service: &str) -> Result<(), Error> {
+    /// Renews the lease and the membership in every group, or begins them.
+    pub(crate) async fn renew(&self, service: &str, groups: &[(i64, &str)]) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         tx.query(RENEW)
             .bind(self.process)
@@ -65,19 +65,14 @@ impl Lease {
             .bind(self.length)
             .execute()
             .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Says that this process handles a group.
-    pub(crate) async fn join(&self, group: i64, subscription: &str) -> Result<(), Error> {
-        let mut tx = self.store.begin().await?;
-        tx.query(JOIN)
-            .bind(self.process)
-            .bind(group)
-            .bind(subscription)
-            .execute()
-            .await?;
+        for (group, subscription) in groups {
+            tx.query(JOIN)
+                .bind(self.process)
+                .bind(*group)
+                .bind(*subscription)
+                .execute()
+                .await?;
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -124,26 +119,46 @@ impl Lease {
         Ok(taken)
     }
 
-    /// Reads one lane again; nothing when this process does not hold it any more.
-    pub(crate) async fn read(
-        &self,
-        group: i64,
-        lane: i16,
-        token: i64,
-    ) -> Result<Option<Taken>, Error> {
-        let sql = match self.store.dialect() {
-            Dialect::Sqlite => READ_SQLITE,
-            Dialect::Postgres => READ_POSTGRES,
+    /// Takes a lane of this process again, under a new token. It waits for whatever this process still has in
+    /// flight there, so that what it returns is the truth. Nothing when another process holds the lane.
+    pub(crate) async fn take_again(&self, group: i64, lane: i16) -> Result<Option<Taken>, Error> {
+        let mut tx = self.store.begin().await?;
+        let sql = match tx.dialect() {
+            Dialect::Sqlite => AGAIN_SQLITE,
+            Dialect::Postgres => AGAIN_POSTGRES,
         };
-        let row = self
-            .store
+        let row = tx
             .query(sql)
+            .bind(self.process)
             .bind(group)
             .bind(lane)
-            .bind(token)
             .fetch_optional()
             .await?;
-        row.as_ref().map(taken).transpose()
+        let taken = row.as_ref().map(taken).transpose()?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// Lists the lanes of a group that the database says this process holds, with their tokens.
+    pub(crate) async fn held(&self, group: i64) -> Result<Vec<(i16, i64)>, Error> {
+        let rows = self
+            .store
+            .query(HELD)
+            .bind(self.process)
+            .bind(group)
+            .fetch_all()
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let lane = i16::try_from(row.get::<i64>("lane")?).unwrap_or_default();
+                Ok((lane, row.get("token")?))
+            })
+            .collect()
+    }
+
+    /// Answers whether this process still holds a lane under `token`.
+    pub(crate) async fn holds(&self, group: i64, lane: i16, token: i64) -> Result<bool, Error> {
+        Ok(self.held(group).await?.contains(&(lane, token)))
     }
 
     /// Gives a lane back in good order.
@@ -174,11 +189,22 @@ impl Lease {
         let mut tx = self.store.begin().await?;
         tx.query(TIDY_MEMBERS).execute().await?;
         tx.query(TIDY_PROCESSES).execute().await?;
-        tx.query(TIDY_RUNS).bind(keep_runs).execute().await?;
         tx.commit().await?;
+        // In small steps, so that the writer of SQLite is never held for long.
+        for _ in 0..TIDY_STEPS {
+            let mut tx = self.store.begin().await?;
+            let removed = tx.query(TIDY_RUNS).bind(keep_runs).execute().await?;
+            tx.commit().await?;
+            if removed < 1_000 {
+                break;
+            }
+        }
         Ok(())
     }
 }
+
+/// The most steps of 1,000 runs that one tidying removes.
+const TIDY_STEPS: usize = 500;
 
 fn taken(row: &platform_core::store::Row) -> Result<Taken, Error> {
     Ok(Taken {
@@ -197,7 +223,7 @@ const RENEW: &str = "insert into platform_process (id, service, name, started_at
     on conflict (id) do update set renewed_at = excluded.renewed_at, expires_at = excluded.expires_at";
 const JOIN: &str =
     "insert into platform_member (process, group_id, subscription) values ($1, $2, $3)
-    on conflict (process, group_id) do update set subscription = excluded.subscription";
+    on conflict (process, group_id) do nothing";
 const PAUSE: &str = "update platform_member set pause_reason = $3,
         paused_at = case when $3 is null then null else (select now from platform_time) end
     where process = $1 and group_id = $2";
@@ -226,10 +252,13 @@ const TAKE_POSTGRES: &str = "update platform_lane set token = token + 1,
             where p.id = w.process and p.expires_at > (select now from platform_time)))
         order by w.lane limit $3 for update skip locked)
     returning lane, token, position, crashes, in_hand, ctid::text as place";
-const READ_SQLITE: &str = "select lane, token, position, crashes, in_hand, '' as place
-    from platform_lane where group_id = $1 and lane = $2 and token = $3";
-const READ_POSTGRES: &str = "select lane, token, position, crashes, in_hand, ctid::text as place
-    from platform_lane where group_id = $1 and lane = $2 and token = $3";
+const AGAIN_SQLITE: &str = "update platform_lane set token = token + 1
+    where process = $1 and group_id = $2 and lane = $3
+    returning lane, token, position, crashes, in_hand, '' as place";
+const AGAIN_POSTGRES: &str = "update platform_lane set token = token + 1
+    where process = $1 and group_id = $2 and lane = $3
+    returning lane, token, position, crashes, in_hand, ctid::text as place";
+const HELD: &str = "select lane, token from platform_lane where process = $1 and group_id = $2";
 const RELEASE: &str = "update platform_lane set process = null
     where group_id = $1 and lane = $2 and token = $3";
 const RELEASE_ALL: &str = "update platform_lane set process = null where process = $1";

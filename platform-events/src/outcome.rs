@@ -29,7 +29,8 @@ pub(crate) enum Verdict {
 
 impl HandlerError {
     pub(crate) fn new(verdict: Verdict, reason: impl Into<String>) -> Self {
-        let mut reason = reason.into();
+        // PostgreSQL's text holds no NUL.
+        let mut reason = reason.into().replace('\0', "\u{fffd}");
         truncate(&mut reason);
         Self { verdict, reason }
     }

@@ -269,7 +269,8 @@ macro_rules! meant {
 }
 
 const LIST: &str = meant!(
-    "select b.*, (select name from platform_group g where g.id = b.group_id) as name
+    "select key, tenant, head, type, cause, reason, reasons, attempts, first_failed_at,
+        (select name from platform_group g where g.id = b.group_id) as name
     from platform_blocked b",
     "and head > $7 order by head limit 100"
 );
@@ -288,10 +289,11 @@ const DISCARD: &str = meant!(
         due = (select now from platform_time), updated_at = (select now from platform_time)",
     "returning group_id, key, tenant, head"
 );
+/// An event that was one cause too many is kept whole in the same column, so it cannot be edited.
 const EDIT: &str = meant!(
     "update platform_blocked set edited = $7, revision = revision + 1,
         updated_at = (select now from platform_time)",
-    "returning group_id, key, tenant, head"
+    "and cause <> 'depth' returning group_id, key, tenant, head"
 );
 const KEEP: &str = "insert into platform_decision (group_id, key, tenant, head, action, actor, reason, recorded_at)
     values ($1, $2, $3, $4, $5, $6, $7, (select now from platform_time))";

@@ -122,7 +122,7 @@ impl Publisher {
         events
             .into_drafts()?
             .into_iter()
-            .map(|draft| self.record(draft, None, 0))
+            .map(|draft| self.record(&draft, None, 0))
             .collect()
     }
 
@@ -138,7 +138,15 @@ impl Publisher {
     /// Appends what a handler published, as the last thing before its lane's row. An event that the same
     /// handler published before for the same cause is the same event, also when its code has changed.
     pub(crate) async fn append_caused(&self, tx: &mut Tx, records: &[Record]) -> Result<(), Error> {
-        self.log.append(tx.conn(), records).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let appended = self.log.append(tx.conn(), records).await?;
+        for (record, appended) in records.iter().zip(appended) {
+            if !record.is_caused {
+                verdict(record, appended)?;
+            }
+        }
         self.wake_after(&mut tx.conn());
         Ok(())
     }
@@ -146,7 +154,7 @@ impl Publisher {
     /// Decides every column of `draft`. `nth` counts the drafts of its type under one cause.
     pub(crate) fn record(
         &self,
-        draft: Draft,
+        draft: &Draft,
         cause: Option<&Cause>,
         nth: usize,
     ) -> Result<Record, Error> {
@@ -163,8 +171,8 @@ impl Publisher {
             (None, Some(cause)) => TenantId::parse(cause.event.tenantid().unwrap_or("default"))?,
             (None, None) => TenantId::default(),
         };
-        let id = self.id(&draft, &tenant, cause, nth);
-        let envelope = self.envelope(&draft, &id, &tenant, cause, payload)?;
+        let id = self.id(draft, &tenant, cause, nth);
+        let envelope = self.envelope(draft, &id, &tenant, cause, payload)?;
         let id_key = Key::of("event-id", &[b"", self.source.as_bytes(), id.as_bytes()]);
         let key = lane_key(&tenant, draft.key.as_deref(), &id_key);
         Ok(Record {
@@ -172,7 +180,7 @@ impl Publisher {
             content_hash: self.content_hash(&envelope),
             key,
             lane: i16::from(key.partition(LANES)),
-            kind: draft.kind,
+            kind: draft.kind.clone(),
             tenant: tenant.as_str().to_owned(),
             correlation_id: envelope.correlationid().unwrap_or_default().to_owned(),
             causation_id: envelope.causationid().map(str::to_owned),
@@ -181,6 +189,7 @@ impl Publisher {
             is_muted: envelope.is_muted(),
             attributes: envelope.attributes(),
             data: envelope.data().clone(),
+            is_caused: matches!(draft.identity, Identity::Caused),
             id,
         })
     }
@@ -311,7 +320,7 @@ impl Publisher {
                 ..Default::default()
             },
         };
-        self.record(draft, None, 0)
+        self.record(&draft, None, 0)
     }
 
     /// Content is what the event says; never when, by whom, or on which path it came.

@@ -155,12 +155,14 @@ impl<H: Handler> Erased for Single<H> {
         unit: &mut Unit,
     ) -> Result<(), (Option<usize>, HandlerError)> {
         for (at, stored) in events.iter().enumerate() {
-            let at_this = |error| (Some(at), error);
-            let event = Received::<H::Event>::decode(stored).map_err(|e| at_this(e.reject()))?;
             let mut cx = unit.context(cause(spec, stored));
-            invoke::guarded(spec.timeout, self.0.handle(event, &mut cx))
+            let work = async {
+                let event = Received::<H::Event>::decode(stored).map_err(Reject::reject)?;
+                self.0.handle(event, &mut cx).await
+            };
+            invoke::guarded(spec.timeout, work)
                 .await
-                .map_err(at_this)?;
+                .map_err(|error| (Some(at), error))?;
         }
         Ok(())
     }
@@ -183,16 +185,21 @@ impl<H: BatchHandler> Erased for Batch<H> {
         let Some(first) = events.first() else {
             return Ok(());
         };
-        let mut received = Vec::with_capacity(events.len());
-        for (at, stored) in events.iter().enumerate() {
-            let event = Received::<H::Event>::decode(stored).map_err(|e| (Some(at), e.reject()))?;
-            received.push(event);
-        }
-        let at = (events.len() == 1).then_some(0);
+        let mut at = (events.len() == 1).then_some(0);
         let mut cx = unit.context(cause(spec, first));
-        invoke::guarded(spec.timeout, self.0.handle(&received, &mut cx))
-            .await
-            .map_err(|error| (at, error))
+        let work = async {
+            let mut received = Vec::with_capacity(events.len());
+            for (index, stored) in events.iter().enumerate() {
+                let event = Received::<H::Event>::decode(stored).map_err(|fault| {
+                    at = Some(index);
+                    fault.reject()
+                })?;
+                received.push(event);
+            }
+            self.0.handle(&received, &mut cx).await
+        };
+        let result = invoke::guarded(spec.timeout, work).await;
+        result.map_err(|error| (at, error))
     }
 }
 

@@ -100,10 +100,12 @@ const RECORD: &str =
     "insert into platform_run (group_id, lane, seq_from, seq_to, events, attempt, outcome,
         reason, produced, started_at, duration_us)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, (select now from platform_time) - $10, $11)";
-const OF_EVENT: &str = "select r.*, g.name from platform_group g
+const OF_EVENT: &str = "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced, r.started_at,
+        r.duration_us, g.name from platform_group g
     join platform_run r on r.group_id = g.id and r.seq_to >= $1 and r.seq_from <= $1
     where r.lane = -1 or r.lane = (select lane from platform_log where seq = $1)
     order by r.id desc limit 100";
 const OF_HANDLER: &str =
-    "select r.*, g.name from platform_run r join platform_group g on g.id = r.group_id
+    "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced, r.started_at,
+        r.duration_us, g.name from platform_run r join platform_group g on g.id = r.group_id
     where g.name = $1 and r.id < $2 order by r.id desc limit 100";

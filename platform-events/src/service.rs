@@ -94,6 +94,11 @@ impl Service {
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let worker = Arc::clone(&self.worker);
         let stop = worker.stop().clone();
+        if stop.is_cancelled() {
+            return Err(Error::wiring(
+                "this service has run and was stopped; build another one",
+            ));
+        }
         let mut running = tokio::spawn(Arc::clone(&worker).run());
         let runners: Vec<_> = self
             .runners
@@ -273,6 +278,16 @@ impl Builder {
         let mut registered = Vec::new();
         for registration in self.wiring.registrations {
             let id = groups::register(&log, &self.name, &registration.spec).await?;
+            if let Some((_, other)) = registered
+                .iter()
+                .find(|(known, _): &&(i64, Registration)| *known == id)
+            {
+                return Err(Error::wiring(format!(
+                    "the handlers `{}` and `{}` are one group: a name that one of them had before belongs to \
+                     it for ever; give the other one a new name",
+                    other.spec.name, registration.spec.name
+                )));
+            }
             registered.push((id, registration));
         }
         let signal = Signal::default();

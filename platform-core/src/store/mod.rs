@@ -80,6 +80,15 @@ enum Pools {
     Postgres(postgres::Pools),
 }
 
+impl Pools {
+    fn connections_max(&self) -> u32 {
+        match self {
+            Self::Sqlite(_) => 1,
+            Self::Postgres(pools) => pools.pool().options().get_max_connections(),
+        }
+    }
+}
+
 impl Store {
     /// Opens the database that `url` names: `sqlite://FILE` (made if it does not exist) or
     /// `postgres://USER@HOST/DATABASE`.

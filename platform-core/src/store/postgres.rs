@@ -29,7 +29,7 @@ impl Pools {
             .map_err(|error| unopened(&url, error))?
             .statement_cache_capacity(256)
             // A dead peer must not hold locks for longer than a lease lasts.
-            .options([("tcp_user_timeout", "15000")]);
+            .options([("tcp_user_timeout", "8000")]);
         if let Some(schema) = &options.schema {
             check_schema_name(schema)?;
             connect = connect.options([("search_path", schema.as_str())]);
@@ -210,6 +210,10 @@ pub(crate) fn kind(error: &sqlx::Error) -> (ErrorKind, &'static str) {
     };
     match (code.as_deref(), error) {
         (Some("23505" | "42P06"), _) => (ErrorKind::Duplicate, "the row exists already"),
+        (Some("25P02"), _) => (
+            ErrorKind::Statement,
+            "an earlier statement of this transaction failed and its error was swallowed; return it",
+        ),
         (Some("40001" | "40P01" | "55P03"), _) => {
             (ErrorKind::Conflict, "another transaction was in the way")
         }

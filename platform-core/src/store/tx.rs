@@ -10,7 +10,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection};
 
 use super::{Dialect, Pools, Query, postgres, sqlite};
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// An open transaction. Dropped without [`commit`](Self::commit) it is rolled back by closing its connection.
 pub struct Tx {
@@ -42,22 +42,30 @@ pub enum Native<'c> {
 }
 
 pub(super) async fn begin(pools: &Pools) -> Result<Tx, Error> {
-    let held = match pools {
-        Pools::Sqlite(pools) => Held::Sqlite(pools.acquire_writer().await?),
-        Pools::Postgres(pools) => Held::Postgres(pools.acquire().await?),
-    };
-    let mut tx = Tx {
-        held,
-        is_open: true,
-        hooks: Vec::new(),
-    };
-    match &mut tx.held {
-        Held::Sqlite(conn) => sqlite::control(conn, "BEGIN IMMEDIATE").await?,
-        Held::Postgres(conn) => {
-            postgres::control(conn, "BEGIN ISOLATION LEVEL READ COMMITTED").await?
+    let mut tries = pools.connections_max();
+    loop {
+        let held = match pools {
+            Pools::Sqlite(pools) => Held::Sqlite(pools.acquire_writer().await?),
+            Pools::Postgres(pools) => Held::Postgres(pools.acquire().await?),
+        };
+        let mut tx = Tx {
+            held,
+            is_open: true,
+            hooks: Vec::new(),
+        };
+        let begun = match &mut tx.held {
+            Held::Sqlite(conn) => sqlite::control(conn, "BEGIN IMMEDIATE").await,
+            Held::Postgres(conn) => {
+                postgres::control(conn, "BEGIN ISOLATION LEVEL READ COMMITTED").await
+            }
+        };
+        match begun {
+            Ok(()) => return Ok(tx),
+            // The server was restarted and the pool still holds its dead connections; this one is gone now.
+            Err(error) if error.kind() == ErrorKind::Unavailable && tries > 0 => tries -= 1,
+            Err(error) => return Err(error),
         }
     }
-    Ok(tx)
 }
 
 impl Tx {
@@ -115,7 +123,12 @@ impl Tx {
     /// # Cancel safety
     /// The same: dropped while it runs, the outcome is unknown and the connection is closed.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.end("COMMIT").await?;
+        match &mut self.held {
+            Held::Sqlite(conn) => sqlite::control(conn, "COMMIT").await?,
+            // Alone, the commit of a transaction that a swallowed error has aborted would report success.
+            Held::Postgres(conn) => postgres::script(conn, "select 1; COMMIT").await?,
+        }
+        self.is_open = false;
         for hook in std::mem::take(&mut self.hooks) {
             hook();
         }
@@ -127,13 +140,9 @@ impl Tx {
     /// # Errors
     /// Those of the connection; the transaction is undone all the same.
     pub async fn rollback(mut self) -> Result<(), Error> {
-        self.end("ROLLBACK").await
-    }
-
-    async fn end(&mut self, statement: &'static str) -> Result<(), Error> {
         match &mut self.held {
-            Held::Sqlite(conn) => sqlite::control(conn, statement).await?,
-            Held::Postgres(conn) => postgres::control(conn, statement).await?,
+            Held::Sqlite(conn) => sqlite::control(conn, "ROLLBACK").await?,
+            Held::Postgres(conn) => postgres::control(conn, "ROLLBACK").await?,
         }
         self.is_open = false;
         Ok(())

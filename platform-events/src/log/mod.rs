@@ -44,6 +44,8 @@ pub(crate) struct Record {
     pub(crate) is_muted: bool,
     pub(crate) attributes: String,
     pub(crate) data: Bytes,
+    /// Published by a handler under an id of its cause: known means handled before.
+    pub(crate) is_caused: bool,
 }
 
 /// What became of one appended record.

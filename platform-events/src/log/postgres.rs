@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::{Appended, Bound, Chunk, Holder, LogRow, Position, READ_MAX, Record};
 use crate::{Error, ErrorKind};
@@ -23,6 +23,7 @@ pub(super) struct Statements {
     partition_rows: i64,
     /// The least position without a partition made ahead, as far as this process knows.
     partitioned_to: Arc<AtomicI64>,
+    is_partitioning: Arc<AtomicBool>,
 }
 
 impl Statements {
@@ -46,9 +47,27 @@ impl Statements {
             namespace: oid,
             partition_rows: rows.parse().unwrap_or(1_000_000),
             partitioned_to: Arc::default(),
+            is_partitioning: Arc::default(),
         };
         statements.partition_ahead(pool, last).await?;
         Ok(statements)
+    }
+
+    /// As [`partition_ahead`](Self::partition_ahead), by one publisher at a time: a whole partition still lies
+    /// ahead, so the others go on, and a failure is only tried again.
+    async fn partition_soon(&self, pool: &PgPool, last: Position) {
+        if self.partitioned_to.load(Ordering::Acquire) > last + self.partition_rows
+            || self.is_partitioning.swap(true, Ordering::AcqRel)
+        {
+            return;
+        }
+        if let Err(error) = self.partition_ahead(pool, last).await {
+            tracing::warn!(
+                error = crate::outcome::chain(&error),
+                "making a partition ahead"
+            );
+        }
+        self.is_partitioning.store(false, Ordering::Release);
     }
 
     /// Makes partitions, in another connection, so that one whole partition lies ahead of `last`.
@@ -79,7 +98,7 @@ pub(super) async fn append(
         .map(|row| (Key::from(row.get::<uuid::Uuid, _>(1)), row.get(0)))
         .collect();
     if let (Some(pool), Some(&last)) = (pool, seqs.values().max()) {
-        statements.partition_ahead(pool, last).await?;
+        statements.partition_soon(pool, last).await;
     }
     let first: Vec<Option<Position>> = records
         .iter()
@@ -376,7 +395,7 @@ const APPEND: &str = "with f as materialized (
             order by e.o) s),
     ids as (
         insert into {schema}.platform_log_id (id_key, seq, content_hash)
-        select id_key, seq, content_hash from n order by id_key
+        select id_key, seq, content_hash from n order by id_key, seq
         on conflict do nothing returning id_key, seq)
     insert into {schema}.platform_log (seq, lane, key, id_key, type, tenant, correlation_id, causation_id,
         occurred_at, recorded_at, depth, muted, attributes, data)
@@ -407,7 +426,8 @@ const READ_LANES: &str = "select c.*, case when is_wanted then l.attributes end 
         from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
         cross join lateral (
             select seq, type from platform_log
-            where lane = w.lane and seq > w.position and seq <= $3 order by seq limit $4) r
+            where lane = w.lane and seq > w.position and seq <= $3
+              and (select last_value from platform_log_seq) >= $3 order by seq limit $4) r
     ) c join platform_log l on l.seq = c.seq
     where c.is_wanted or c.is_last
     order by cursor_lane, c.seq";
@@ -419,7 +439,8 @@ const READ_WHOLE: &str = "select c.*, case when is_wanted then l.attributes end 
         from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
         cross join lateral (
             select seq, type from platform_log
-            where seq > w.position and seq <= $3 order by seq limit $4) r
+            where seq > w.position and seq <= $3
+              and (select last_value from platform_log_seq) >= $3 order by seq limit $4) r
     ) c join platform_log l on l.seq = c.seq
     where c.is_wanted or c.is_last
     order by cursor_lane, c.seq";

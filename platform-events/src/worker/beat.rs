@@ -14,14 +14,46 @@ use crate::{Error, blocked};
 const TIDY: Duration = Duration::from_secs(60);
 
 impl Worker {
-    /// Beats four times within a lease until the worker stops.
+    /// Renews the lease four times within its length, and does nothing else, until it is aborted.
     pub(super) async fn keep_lease(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(self.settings.lease / 4).await;
+            if let Some((group, lane, event)) = self.stuck() {
+                // The lease runs out, so that another process takes over.
+                let what =
+                    format!("{group} lane {lane} makes no progress with the event at {event}");
+                self.vitals.stuck(Some(what));
+                continue;
+            }
+            self.vitals.stuck(None);
+            if let Err(error) = self.renew().await {
+                tracing::warn!(error = crate::outcome::chain(&error), "renewing the lease");
+            }
+        }
+    }
+
+    pub(super) async fn renew(&self) -> Result<(), Error> {
+        let groups: Vec<(i64, &str)> = self
+            .groups
+            .iter()
+            .map(|group| (group.id, group.subscription.as_str()))
+            .collect();
+        self.lease.renew(&self.service, &groups).await?;
+        self.vitals.renewed();
+        Ok(())
+    }
+
+    /// Shares lanes, reports what was parked and tidies, until the worker stops.
+    pub(super) async fn keep_lanes(self: Arc<Self>) {
         let mut tidied = Stopwatch::start();
         loop {
-            if let Err(error) = self.beat().await {
-                tracing::warn!(error = crate::outcome::chain(&error), "renewing the lease");
-                if !self.store_answers().await {
-                    return;
+            for group in &self.groups {
+                if let Err(error) = self.share_lanes(group).await {
+                    let (group, error) = (group.spec.name, crate::outcome::chain(&error));
+                    tracing::warn!(group, error, "sharing lanes");
+                    if !self.store_answers().await {
+                        return;
+                    }
                 }
             }
             self.report_parked().await;
@@ -38,23 +70,6 @@ impl Worker {
         }
     }
 
-    async fn beat(&self) -> Result<(), Error> {
-        if let Some((group, lane, event)) = self.stuck() {
-            // The lease runs out, so that another process takes over.
-            self.vitals.stuck(Some(format!(
-                "{group} lane {lane} makes no progress with event {event}"
-            )));
-            return Ok(());
-        }
-        self.vitals.stuck(None);
-        self.lease.renew(&self.service).await?;
-        self.vitals.renewed();
-        for group in &self.groups {
-            self.share_lanes(group).await?;
-        }
-        Ok(())
-    }
-
     /// Finds a lane that shows no progress for twice its handler's time-out.
     fn stuck(&self) -> Option<(&'static str, i16, i64)> {
         self.groups.iter().find_map(|group| {
@@ -68,23 +83,36 @@ impl Worker {
 
     /// Takes free lanes up to the fair share, or gives back what is above it.
     async fn share_lanes(&self, group: &Arc<Group>) -> Result<(), Error> {
+        let _seating = group.seating.lock().await;
+        self.reconcile(group).await?;
         let share = self.lease.share(group.id).await?;
         let lanes = group.lanes();
         let mine = i64::try_from(lanes.len()).unwrap_or(i64::MAX);
-        let above = usize::try_from(mine - share.fair()).unwrap_or(0);
+        let leaving = lanes
+            .iter()
+            .filter(|lane| lane.is_leaving.load(Ordering::Acquire))
+            .count();
+        let above = usize::try_from(mine - share.fair())
+            .unwrap_or(0)
+            .saturating_sub(leaving);
+        let staying = lanes
+            .iter()
+            .rev()
+            .filter(|lane| !lane.is_leaving.load(Ordering::Acquire));
+        for lane in staying.take(above) {
+            lane.is_leaving.store(true, Ordering::Release);
+        }
         for lane in lanes
             .iter()
             .filter(|lane| lane.is_leaving.load(Ordering::Acquire))
         {
             self.give_back(group, lane).await?;
         }
-        for lane in lanes.iter().rev().take(above) {
-            lane.is_leaving.store(true, Ordering::Release);
-            self.give_back(group, lane).await?;
-        }
         if share.free > 0 && mine < share.fair() {
             crate::failpoint::reached("taking-lanes");
-            for taken in self.lease.take(group.id, share.fair() - mine).await? {
+            let taken = self.lease.take(group.id, share.fair() - mine).await?;
+            crate::failpoint::reached("lanes-taken");
+            for taken in taken {
                 // Loaded after the take-over has committed: nobody else changes them from then on.
                 let keys = blocked::keys(self.store(), group.id, taken.lane).await?;
                 tracing::debug!(
@@ -99,10 +127,28 @@ impl Worker {
         Ok(())
     }
 
+    /// Brings the seated lanes in line with what the database says this process holds.
+    async fn reconcile(&self, group: &Group) -> Result<(), Error> {
+        let held = self.lease.held(group.id).await?;
+        for lane in group.lanes() {
+            if !held.contains(&(lane.number, lane.token)) {
+                group.unseat(&lane);
+            }
+        }
+        for (number, _) in held {
+            if group.lane(number).is_none() {
+                self.seat_again(group, number, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Releases a lane once it has nothing in hand.
     async fn give_back(&self, group: &Group, lane: &Lane) -> Result<(), Error> {
-        let _no_retry = lane.commit.lock().await;
-        if lane.is_busy.load(Ordering::Acquire) {
+        let Ok(_last_look) = lane.commit.try_lock() else {
+            return Ok(());
+        };
+        if lane.is_busy.load(Ordering::Acquire) || lane.retrying.load(Ordering::Acquire) > 0 {
             return Ok(());
         }
         group.unseat(lane);

@@ -11,13 +11,17 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 use super::Lanes;
 use super::switch::Switch;
 use crate::Error;
-use crate::fence::Fence;
+use crate::fence::{Fence, Step};
 use crate::groups;
 use crate::lease::Taken;
 use crate::log::{LogRow, Position};
 use crate::pattern::Pattern;
 use crate::registry::{Erased, Registration, Spec};
 
+/// Process deaths after which a lane runs alone.
+const CRASHES_ALONE: i64 = 2;
+/// How many events one read can bring.
+const READ_MOST: usize = 1_000;
 /// How many retries of different keys of one group run at the same time.
 const RETRIES_MAX: usize = 8;
 
@@ -33,7 +37,8 @@ pub(crate) struct Group {
     pub(super) switch: Mutex<Switch>,
     pub(super) wake: Notify,
     pub(super) retries: Arc<Semaphore>,
-    blocked: AtomicUsize,
+    /// Held while lanes are taken, taken again or compared with the database.
+    pub(super) seating: AsyncMutex<()>,
 }
 
 /// A lane that this process holds.
@@ -54,6 +59,10 @@ pub(crate) struct Lane {
     pub(super) seen: AtomicI64,
     in_hand: Mutex<Option<(Position, Stopwatch)>>,
     losses: Mutex<(Position, u32)>,
+    /// How many of the next events run alone in this process and stay counted: one of them has killed it.
+    pub(super) suspects: AtomicUsize,
+    /// How many retries are in hand.
+    pub(super) retrying: AtomicUsize,
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +88,7 @@ impl Group {
             switch: Mutex::default(),
             wake: Notify::new(),
             retries: Arc::new(Semaphore::new(RETRIES_MAX)),
-            blocked: AtomicUsize::new(0),
+            seating: AsyncMutex::default(),
         })
     }
 
@@ -104,8 +113,6 @@ impl Group {
     }
 
     pub(super) fn seat(&self, lane: Lane) {
-        self.blocked
-            .fetch_add(locked(&lane.blocked).len(), Ordering::AcqRel);
         locked(&self.lanes).insert(lane.number, Arc::new(lane));
         self.wake.notify_one();
     }
@@ -118,37 +125,14 @@ impl Group {
             .is_some_and(|held| held.token == lane.token)
         {
             lanes.remove(&lane.number);
-            self.blocked
-                .fetch_sub(locked(&lane.blocked).len(), Ordering::AcqRel);
         }
-    }
-
-    /// Takes over what the database says about a lane after a failure.
-    pub(super) fn reloaded(&self, lane: &Lane, taken: &Taken, blocked: Vec<(Key, Position)>) {
-        let mut seat = locked(&lane.seat);
-        seat.position = taken.position;
-        seat.place.clone_from(&taken.place);
-        lane.seen.store(taken.position, Ordering::Release);
-        let mut known = locked(&lane.blocked);
-        self.blocked.fetch_sub(known.len(), Ordering::AcqRel);
-        *known = blocked.into_iter().collect();
-        self.blocked.fetch_add(known.len(), Ordering::AcqRel);
     }
 
     pub(super) fn blocked_count(&self) -> usize {
-        self.blocked.load(Ordering::Acquire)
-    }
-
-    pub(super) fn block(&self, lane: &Lane, key: Key, head: Position) {
-        if locked(&lane.blocked).insert(key, head).is_none() {
-            self.blocked.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-
-    pub(super) fn free(&self, lane: &Lane, key: Key) {
-        if locked(&lane.blocked).remove(&key).is_some() {
-            self.blocked.fetch_sub(1, Ordering::AcqRel);
-        }
+        locked(&self.lanes)
+            .values()
+            .map(|lane| locked(&lane.blocked).len())
+            .sum()
     }
 
     pub(super) fn switch(&self) -> MutexGuard<'_, Switch> {
@@ -185,7 +169,24 @@ impl Lane {
             seen: AtomicI64::new(taken.position),
             in_hand: Mutex::default(),
             losses: Mutex::default(),
+            suspects: AtomicUsize::new(if taken.crashes >= CRASHES_ALONE {
+                READ_MOST
+            } else {
+                0
+            }),
+            retrying: AtomicUsize::new(0),
         }
+    }
+
+    /// A lane taken again by the process that holds it: what was learnt about its next events stays.
+    pub(super) fn again(taken: &Taken, blocked: Vec<(Key, Position)>, old: Option<&Self>) -> Self {
+        let lane = Self::new(taken, blocked);
+        if let Some(old) = old {
+            lane.careful
+                .store(old.careful.load(Ordering::Acquire), Ordering::Release);
+            *locked(&lane.losses) = *locked(&old.losses);
+        }
+        lane
     }
 
     pub(super) fn position(&self) -> Position {
@@ -201,6 +202,10 @@ impl Lane {
         locked(&self.seat).in_hand
     }
 
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+
     pub(super) fn fence(&self, group: i64) -> Fence {
         let place = locked(&self.seat).place.clone();
         Fence {
@@ -212,17 +217,17 @@ impl Lane {
     }
 
     /// Remembers what a commit made true.
-    pub(super) fn committed(&self, position: Position, place: String) {
+    pub(super) fn committed(&self, step: Step, place: String) {
         let mut seat = locked(&self.seat);
-        // A move may have been committed beside a retry; within one token a position only grows.
-        let position = seat.position.max(position);
-        *seat = Seat {
-            position,
-            place,
-            crashes: 0,
-            in_hand: None,
-        };
-        self.seen.fetch_max(position, Ordering::AcqRel);
+        seat.place = place;
+        if let Some(position) = step.to {
+            seat.position = position;
+            seat.in_hand = None;
+            self.seen.fetch_max(position, Ordering::AcqRel);
+        }
+        if step.is_calm {
+            seat.crashes = 0;
+        }
     }
 
     /// Remembers a move past what nobody asked for; it proves nothing about crashes.
@@ -231,6 +236,14 @@ impl Lane {
         seat.position = position;
         seat.place = place;
         self.seen.fetch_max(position, Ordering::AcqRel);
+    }
+
+    pub(super) fn block(&self, key: Key, head: Position) {
+        locked(&self.blocked).insert(key, head);
+    }
+
+    pub(super) fn free(&self, key: Key) {
+        locked(&self.blocked).remove(&key);
     }
 
     pub(super) fn is_blocked(&self, key: Key) -> bool {

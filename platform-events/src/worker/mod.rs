@@ -31,6 +31,7 @@ use crate::context::Ground;
 use crate::health::Vitals;
 use crate::lease::Lease;
 use crate::log::{Bound, Log};
+use crate::outcome::HandlerError;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
 use crate::signal::Signal;
@@ -72,21 +73,28 @@ pub(crate) struct Worker {
 pub(crate) enum Halt {
     /// Another process owns the lane now.
     Lost,
-    /// The store failed; what was in hand is undone.
+    /// The store failed; what was in hand is undone, and what is in memory may not be true any more.
     Store(Error),
+    /// What the handler did cannot be committed.
+    Handler(HandlerError),
     /// The worker is to stop, or the group is paused.
     Paused,
 }
 
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
-        Self::Store(error)
+        // An error that no waiting mends is the handler's: it left a transaction that cannot be committed.
+        if error.is_transient() {
+            Self::Store(error)
+        } else {
+            Self::Handler(HandlerError::from(error))
+        }
     }
 }
 
 impl From<platform_core::Error> for Halt {
     fn from(error: platform_core::Error) -> Self {
-        Self::Store(error.into())
+        Error::from(error).into()
     }
 }
 
@@ -141,14 +149,12 @@ impl Worker {
 
     /// Runs until [`stop`](Self::stop) is cancelled, then drains within the bound and gives the lanes back.
     pub(crate) async fn run(self: Arc<Self>) -> Result<(), Error> {
-        self.lease.renew(&self.service).await?;
-        for group in &self.groups {
-            self.lease.join(group.id, &group.subscription).await?;
-        }
+        self.renew().await?;
         // The first look finds damage (a counter behind its table) before anything is handled.
         self.bound.send_replace(self.log.bound().await?);
+        let lease = tokio::spawn(Arc::clone(&self).keep_lease());
+        self.tasks.spawn(Arc::clone(&self).keep_lanes());
         self.tasks.spawn(Arc::clone(&self).read_bound());
-        self.tasks.spawn(Arc::clone(&self).keep_lease());
         self.tasks.spawn(Arc::clone(&self).retry_due());
         self.tasks.spawn(Arc::clone(&self).flush_moves());
         for group in &self.groups {
@@ -163,6 +169,8 @@ impl Worker {
         {
             tracing::warn!(limit = ?self.settings.drain, "work was still in hand; it is undone and repeated");
         }
+        // Renewed until here: what was in hand must not be taken over while it is finished.
+        lease.abort();
         self.lease.leave().await
     }
 

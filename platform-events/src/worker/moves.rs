@@ -54,17 +54,8 @@ impl Worker {
                 () = tokio::time::sleep(EVERY) => false,
             };
             let moves = std::mem::take(&mut *locked(&self.moves.waiting));
-            if !moves.is_empty()
-                && let Err(error) = self.commit_moves(&moves).await
-            {
-                tracing::warn!(error = crate::outcome::chain(&error), "moving positions");
-            }
-            for entry in moves {
-                entry
-                    .lane
-                    .is_busy
-                    .store(false, std::sync::atomic::Ordering::Release);
-                entry.group.wake.notify_one();
+            if !moves.is_empty() {
+                self.flush(moves).await;
             }
             if is_last {
                 return;
@@ -72,7 +63,33 @@ impl Worker {
         }
     }
 
-    async fn commit_moves(&self, moves: &[Move]) -> Result<(), Error> {
+    async fn flush(&self, moves: Vec<Move>) {
+        let moved = match self.commit_moves(&moves).await {
+            Ok(moved) => moved,
+            Err(error) => {
+                tracing::warn!(error = crate::outcome::chain(&error), "moving positions");
+                Vec::new()
+            }
+        };
+        for entry in moves {
+            let place = moved.iter().find(|(group, lane, _)| {
+                *group == entry.group.id && *lane == i64::from(entry.lane.number)
+            });
+            match place {
+                Some((.., place)) => entry.lane.moved(entry.to, place.clone()),
+                // Lost, or uncertain: the database says which.
+                None => self.take_again(&entry.group, &entry.lane).await,
+            }
+            entry
+                .lane
+                .is_busy
+                .store(false, std::sync::atomic::Ordering::Release);
+            entry.group.wake.notify_one();
+        }
+    }
+
+    /// Commits the moves, and returns the group, lane and new place of each that was made.
+    async fn commit_moves(&self, moves: &[Move]) -> Result<Vec<(i64, i64, String)>, Error> {
         let rows: Vec<_> = moves
             .iter()
             .map(|entry| {
@@ -96,17 +113,10 @@ impl Worker {
             .fetch_all()
             .await?;
         tx.commit().await?;
-        for row in moved {
-            let (group, number): (i64, i64) = (row.get("group_id")?, row.get("lane")?);
-            let place: String = row.get("place")?;
-            let hit = moves
-                .iter()
-                .find(|entry| entry.group.id == group && i64::from(entry.lane.number) == number);
-            if let Some(entry) = hit {
-                entry.lane.moved(entry.to, place);
-            }
-        }
-        Ok(())
+        moved
+            .iter()
+            .map(|row| Ok((row.get("group_id")?, row.get("lane")?, row.get("place")?)))
+            .collect()
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use platform_core::clock::Stopwatch;
 
+use super::Worker;
 use super::group::{Group, Lane};
 use super::turn::Turn;
-use super::{Halt, Worker};
 use crate::blocked::BLOCKED_MAX;
 use crate::log::{Bound, Position};
 
@@ -23,6 +23,8 @@ const LIVELY_FOR: Duration = Duration::from_secs(1);
 /// How often a group reads although the bound did not move: a server that crashed can come back with numbers
 /// below a bound that was seen.
 const RESYNC: Duration = Duration::from_secs(5);
+/// Between two looks at the least.
+const LEAST: Duration = Duration::from_millis(4);
 /// A bound held back for longer is reported.
 const HELD: Duration = Duration::from_secs(5);
 
@@ -46,12 +48,16 @@ impl Worker {
                         error = crate::outcome::chain(&error),
                         "looking at the bound"
                     );
+                    self.forget_bound();
                     if !self.store_answers().await {
                         return;
                     }
-                    self.forget_seen();
+                    tokio::time::sleep(LIVELY).await;
+                    continue;
                 }
             }
+            // Commits come faster than looks are worth.
+            tokio::time::sleep(LEAST).await;
             hot = hot.filter(|since| since.elapsed() < HOT_FOR);
             let wait = match hot {
                 Some(_) => HOT,
@@ -103,12 +109,12 @@ impl Worker {
         Some(since)
     }
 
-    fn forget_seen(&self) {
+    /// Forgets the bound and what was seen below it: a server that crashed can come back with lower numbers,
+    /// and only a new look says which are decided.
+    pub(super) fn forget_bound(&self) {
+        self.bound.send_replace(Bound::default());
         for lane in self.groups.iter().flat_map(|group| group.lanes()) {
             lane.seen.store(lane.position(), Ordering::Release);
-        }
-        for group in &self.groups {
-            group.wake.notify_one();
         }
     }
 
@@ -130,10 +136,11 @@ impl Worker {
                     error = crate::outcome::chain(&error),
                     "reading the log"
                 );
+                self.forget_bound();
                 if !self.store_answers().await {
                     return;
                 }
-                group.wake.notify_one();
+                self.signal.published();
             }
         }
     }
@@ -143,6 +150,16 @@ impl Worker {
         if group.switch().is_open() || group.blocked_count() >= BLOCKED_MAX {
             return Ok(());
         }
+        self.read_idle(group, usize::MAX, false).await.map(drop)
+    }
+
+    /// Reads in the idle lanes and hands out what up to `most` of them find. Answers how many lanes got work.
+    pub(super) async fn read_idle(
+        self: &Arc<Self>,
+        group: &Arc<Group>,
+        most: usize,
+        is_probe: bool,
+    ) -> Result<usize, crate::Error> {
         let bound = self.bound().position;
         let idle: Vec<Arc<Lane>> = group
             .lanes()
@@ -152,42 +169,62 @@ impl Worker {
             .filter(|lane| lane.seen.load(Ordering::Acquire) < bound)
             .collect();
         if idle.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let from: Vec<(i16, Position)> = idle
             .iter()
             .map(|lane| (lane.number, lane.position()))
             .collect();
         let mut chunks = self.log.read(&from, bound, &group.like).await?;
+        let mut handed_out = 0;
         for lane in idle {
             let found = chunks.iter().position(|(number, _)| *number == lane.number);
             match found.map(|at| chunks.swap_remove(at).1) {
-                Some(chunk) => {
-                    lane.is_busy.store(true, Ordering::Release);
-                    let turn = Turn::new(self, group, &lane);
-                    self.tasks.spawn(turn.run(chunk));
+                Some(chunk) if handed_out < most => {
+                    // Two readers of one group (a probe beside the reading) must not hand a lane out twice.
+                    if !lane.is_busy.swap(true, Ordering::AcqRel) {
+                        handed_out += 1;
+                        let turn = Turn::new(self, group, &lane, is_probe);
+                        self.tasks.spawn(turn.run(chunk));
+                    }
                 }
+                Some(_) => {}
                 None => {
                     lane.seen.fetch_max(bound, Ordering::AcqRel);
                 }
             }
         }
-        Ok(())
+        Ok(handed_out)
     }
 
-    /// Brings a lane in line with the database after a failure; unseats it when it is lost.
-    pub(super) async fn reload(&self, group: &Group, lane: &Lane) -> Result<(), Halt> {
-        let held = self.lease.read(group.id, lane.number, lane.token).await?;
-        match held {
-            Some(taken) => {
-                let keys = crate::blocked::keys(self.store(), group.id, lane.number).await?;
-                group.reloaded(lane, &taken, keys);
-                Ok(())
-            }
-            None => {
-                group.unseat(lane);
-                Err(Halt::Lost)
-            }
+    /// Takes a lane again whose state in memory may not be what the database holds.
+    pub(super) async fn take_again(&self, group: &Group, old: &Lane) {
+        old.is_lost.store(true, Ordering::Release);
+        let _seating = group.seating.lock().await;
+        group.unseat(old);
+        if let Err(error) = self.seat_again(group, old.number, Some(old)).await {
+            // The next beat finds a lane that is held and not seated.
+            let error = crate::outcome::chain(&error);
+            tracing::warn!(
+                group = group.spec.name,
+                lane = old.number,
+                error,
+                "taking a lane again"
+            );
         }
+    }
+
+    /// Takes a lane that this process holds under a new token, and seats it.
+    pub(super) async fn seat_again(
+        &self,
+        group: &Group,
+        number: i16,
+        old: Option<&Lane>,
+    ) -> Result<(), crate::Error> {
+        if let Some(taken) = self.lease.take_again(group.id, number).await? {
+            let keys = crate::blocked::keys(self.store(), group.id, number).await?;
+            group.seat(Lane::again(&taken, keys, old));
+        }
+        Ok(())
     }
 }

@@ -1,23 +1,31 @@
 //! Retries of blocked keys, beside the reading: counted before they are made, fenced like everything else.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platform_core::Key;
 use platform_core::clock::Stopwatch;
+use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
 
 use super::group::{Group, Lane, locked};
-use super::turn::{hopeless, stored};
+use super::turn::{excused, stored};
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::{Unit, unpublishable};
+use crate::fence::Step;
+use crate::handler::Effects;
 use crate::input::Stored;
-use crate::outcome::{HandlerError, Verdict};
+use crate::outcome::{HandlerError, Reject, Verdict};
 use crate::runs::{self, Ended};
 
 /// Between two looks at what is due.
 const EVERY: Duration = Duration::from_millis(200);
+/// The least wait after the store failed.
+const BREATH: Duration = Duration::from_millis(100);
+/// The wait of an event that another transaction was in the way of.
+const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 /// The most rows of one look.
 const LOOK_MAX: i64 = 200;
 
@@ -63,16 +71,33 @@ impl Worker {
         }
         for group in &self.groups {
             let turn = group.switch().probe_due();
-            let Some(turn) = turn else { continue };
-            let process = self.lease.process;
-            match blocked::oldest(self.store(), process, group.id, i64::from(turn)).await? {
-                Some(due) => self.dispatch(busy, group, due, true),
-                None if turn == 0 => {
-                    group.switch().nothing_to_probe();
-                    self.flipped(group, super::switch::Flip::Closed).await;
-                }
-                None => group.switch().probe_wraps(),
+            if let Some(turn) = turn {
+                self.probe(busy, group, turn).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Probes a paused group: the oldest blocked keys and events nobody has tried, in turn, so that neither an
+    /// old poison nor a new one decides alone.
+    async fn probe(
+        self: &Arc<Self>,
+        busy: &Busy,
+        group: &Arc<Group>,
+        turn: u32,
+    ) -> Result<(), crate::Error> {
+        if turn % 2 == 1 && self.read_idle(group, 1, true).await? > 0 {
+            return Ok(());
+        }
+        let process = self.lease.process;
+        match blocked::oldest(self.store(), process, group.id, i64::from(turn / 2)).await? {
+            Some(due) => self.dispatch(busy, group, due, true),
+            None if turn > 1 => group.switch().probe_wraps(),
+            None if self.read_idle(group, 1, true).await? == 0 => {
+                group.switch().nothing_to_probe();
+                self.flipped(group, super::switch::Flip::Closed).await;
+            }
+            None => {}
         }
         Ok(())
     }
@@ -85,13 +110,19 @@ impl Worker {
             return;
         };
         let id = (due.group, due.key);
-        if !locked(busy).insert(id) {
+        if lane.is_leaving.load(Ordering::Acquire) || !locked(busy).insert(id) {
             return;
         }
-        let busy = Arc::clone(busy);
-        let worker = Arc::clone(self);
+        lane.retrying.fetch_add(1, Ordering::AcqRel);
+        let hold = Hold {
+            worker: Arc::clone(self),
+            lane: Arc::clone(&lane),
+            busy: Arc::clone(busy),
+            id,
+            _permit: permit,
+        };
         let attempt = Attempt {
-            worker,
+            worker: Arc::clone(self),
             group: Arc::clone(group),
             lane,
             due,
@@ -99,33 +130,53 @@ impl Worker {
         };
         self.tasks.spawn(async move {
             attempt.run().await;
-            locked(&busy).remove(&id);
-            drop(permit);
+            drop(hold);
         });
+    }
+}
+
+/// What a retry holds as long as it runs, however it ends.
+struct Hold {
+    worker: Arc<Worker>,
+    lane: Arc<Lane>,
+    busy: Busy,
+    id: (i64, Key),
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.lane.retrying.fetch_sub(1, Ordering::AcqRel);
+        locked(&self.busy).remove(&self.id);
+        // Only now can the next look find the key's follower free.
+        self.worker.retry_wake.notify_one();
     }
 }
 
 impl Attempt {
     async fn run(self) {
-        let result = self.handle().await;
-        match result {
-            Ok(()) | Err(Halt::Paused) => {}
-            Err(Halt::Lost) => self.group.unseat(&self.lane),
-            Err(Halt::Store(error)) => {
-                let error = crate::outcome::chain(&error);
+        let error = match self.handle().await {
+            Ok(()) | Err(Halt::Paused) => return,
+            Err(Halt::Lost) => return self.group.unseat(&self.lane),
+            Err(Halt::Store(error)) => crate::outcome::chain(&error),
+            Err(Halt::Handler(error)) => error.reason,
+        };
+        tracing::warn!(
+            group = self.group.spec.name,
+            error,
+            "the store failed during a retry"
+        );
+        self.lane.is_lost.store(true, Ordering::Release);
+        tokio::time::sleep(BREATH).await;
+        if self.worker.store_answers().await {
+            if let Err(error) = blocked::uncount(self.worker.store(), &self.due).await {
                 tracing::warn!(
-                    group = self.group.spec.name,
-                    error,
-                    "the store failed during a retry"
+                    error = crate::outcome::chain(&error),
+                    "taking a counted attempt back"
                 );
-                if self.worker.store_answers().await
-                    && let Err(Halt::Lost) = self.worker.reload(&self.group, &self.lane).await
-                {
-                    self.group.unseat(&self.lane);
-                }
             }
+            self.worker.take_again(&self.group, &self.lane).await;
         }
-        self.worker.retry_wake.notify_one();
     }
 
     async fn handle(&self) -> Result<(), Halt> {
@@ -133,65 +184,61 @@ impl Attempt {
             return self.publish_again().await;
         }
         if self.due.is_discarded {
-            return self
-                .succeed(self.unit(), None, Duration::ZERO)
-                .await
-                .map(drop);
+            return self.succeed(self.unit(), None, Duration::ZERO).await;
         }
         let Some(event) = self.event().await? else {
             return self
-                .fail(&hopeless("its log row is gone".to_owned()), Duration::ZERO)
+                .fail(&"its log row is gone".reject(), Duration::ZERO)
                 .await;
         };
         if !self.is_probe {
             if self.due.attempts >= self.group.spec.retry.attempts {
-                let error =
-                    HandlerError::new(Verdict::Retry, "its process died during the last attempt");
+                let error = HandlerError::retry("its process died during the last attempt");
                 return self.fail(&error, Duration::ZERO).await;
             }
             self.count().await?;
         }
         let _shared = self.worker.alone.read().await;
-        let since = Stopwatch::start();
         let mut unit = self.unit();
+        if self.group.spec.effects == Effects::Transactional {
+            unit.tx().await?;
+        }
+        let since = Stopwatch::start();
         let events = std::slice::from_ref(&event);
         let called = self
             .group
             .handler
             .handle(&self.group.spec, events, &mut unit)
             .await;
-        let failed = match called {
-            Ok(()) => self
-                .succeed(unit, Some(&event), since.elapsed())
-                .await?
-                .err(),
+        let ended = match called {
+            Ok(()) => self.succeed(unit, Some(&event), since.elapsed()).await,
             Err((_, error)) => {
+                let error = excused(&unit, error);
                 unit.undo().await;
-                Some(error)
+                Err(Halt::Handler(error))
             }
         };
-        match failed {
-            None => {
+        match ended {
+            Ok(()) => {
                 self.tried(true).await;
                 Ok(())
             }
-            Some(error) if matches!(error.verdict, Verdict::Unavailable) => {
-                // Not the event's fault as long as the store does not answer either.
-                if self.worker.store().ping().await.is_ok() {
-                    self.fail(&error, since.elapsed()).await
-                } else {
-                    Err(Halt::Store(crate::Error::new(
-                        crate::ErrorKind::Store,
-                        error.reason,
-                    )))
-                }
-            }
-            Some(error) => {
-                self.fail(&error, since.elapsed()).await?;
-                self.tried(false).await;
-                Ok(())
-            }
+            Err(Halt::Handler(error)) => self.failed(&error, since.elapsed()).await,
+            Err(halt) => Err(halt),
         }
+    }
+
+    async fn failed(&self, error: &HandlerError, took: Duration) -> Result<(), Halt> {
+        if error.verdict == Verdict::Unavailable && self.worker.store().ping().await.is_err() {
+            // Not the event's fault as long as the store does not answer either.
+            let lost = crate::Error::new(crate::ErrorKind::Store, error.reason.as_str());
+            return Err(Halt::Store(lost));
+        }
+        self.fail(error, took).await?;
+        if error.verdict == Verdict::Retry || self.is_probe {
+            self.tried(false).await;
+        }
+        Ok(())
     }
 
     async fn tried(&self, is_success: bool) {
@@ -217,19 +264,29 @@ impl Attempt {
         if let Some(edited) = &self.due.edited {
             row.data = edited.clone().into();
         }
-        Ok(Some(stored(&row)?))
+        Ok(Some(stored(&row)))
     }
 
     /// Counts the attempt before it is made, so that one which kills the process counts too.
     async fn count(&self) -> Result<(), Halt> {
         let mut unit = self.unit();
-        let _last_look = self.lane.commit.lock().await;
         let tx = unit.tx().await?;
         if !blocked::count(tx, &self.due).await? {
             unit.undo().await;
             return Err(Halt::Paused);
         }
+        let _last_look = self.last_look().await?;
         self.close(unit, 0).await
+    }
+
+    /// Waits for the lane's lock, after the transaction has begun.
+    async fn last_look(&self) -> Result<MutexGuard<'_, ()>, Halt> {
+        let guard = self.lane.commit.lock().await;
+        if self.lane.is_lost() {
+            Err(Halt::Lost)
+        } else {
+            Ok(guard)
+        }
     }
 
     /// Commits the effects; the key moves on to its next follower, or is free.
@@ -238,20 +295,16 @@ impl Attempt {
         mut unit: Unit,
         event: Option<&Stored>,
         took: Duration,
-    ) -> Result<Result<(), HandlerError>, Halt> {
-        let records = match unit.records(&self.worker.publisher) {
-            Ok(records) => records,
-            Err(error) => {
-                unit.undo().await;
-                return Ok(Err(unpublishable(&error)));
-            }
-        };
+    ) -> Result<(), Halt> {
+        let records = unit
+            .records(&self.worker.publisher)
+            .map_err(|error| Halt::Handler(unpublishable(&error)))?;
         let tx = unit.tx().await?;
         self.worker.publisher.append_caused(tx, &records).await?;
         if event.is_some() {
             runs::record(tx, &self.ended("done", None, records.len(), took)).await?;
         }
-        let _last_look = self.lane.commit.lock().await;
+        let _last_look = self.last_look().await?;
         let follower = self.follower(&mut unit).await?;
         let tx = unit.tx().await?;
         let next = follower.as_ref().map(|(seq, kind)| (*seq, kind.as_str()));
@@ -261,10 +314,10 @@ impl Attempt {
         }
         self.close(unit, usize::from(event.is_some())).await?;
         match follower {
-            Some((seq, _)) => self.group.block(&self.lane, self.due.key, seq),
-            None => self.group.free(&self.lane, self.due.key),
+            Some((seq, _)) => self.lane.block(self.due.key, seq),
+            None => self.lane.free(self.due.key),
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Finds the next event of the key that the handler asks for, up to the lane's position.
@@ -294,35 +347,32 @@ impl Attempt {
         let Some(row) = self.worker.log.at(seq).await? else {
             return Ok(false);
         };
-        Ok(self.group.handler.concerns(&row.envelope()?))
+        let event = stored(&row);
+        Ok(event.fault.is_some() || self.group.handler.concerns(&event.envelope))
     }
 
     /// Puts the event off, or parks it; a failed probe changes nothing.
     async fn fail(&self, error: &HandlerError, took: Duration) -> Result<(), Halt> {
-        if self.is_probe && !matches!(error.verdict, Verdict::Reject) {
+        if self.is_probe && error.verdict != Verdict::Reject {
             return Ok(());
         }
-        let attempts = self.due.attempts + 1;
-        let (outcome, next) = match error.verdict {
-            Verdict::Snooze(wait) => ("snoozed", Next::Again(wait)),
-            Verdict::Reject => ("rejected", Next::Park(Cause::Rejected)),
-            Verdict::Conflict => ("failed", Next::Again(Duration::from_millis(50))),
-            _ => {
-                let unit = jitter(self.due.key, attempts);
-                (
-                    "failed",
-                    Next::by(&self.group.spec.retry, attempts, self.due.age, unit),
-                )
-            }
+        let tried = self.due.attempts + 1;
+        let unit = jitter(self.due.key, tried);
+        let by_policy = || Next::by(&self.group.spec.retry, tried, self.due.age, unit);
+        let (attempts, outcome, next) = match error.verdict {
+            Verdict::Snooze(wait) => (self.due.attempts, "snoozed", Next::Again(wait)),
+            Verdict::Reject => (tried, "rejected", Next::Park(Cause::Rejected)),
+            Verdict::Conflict => (self.due.attempts, "failed", Next::Again(CONFLICT_WAIT)),
+            Verdict::Retry | Verdict::Unavailable => (tried, "failed", by_policy()),
         };
         let mut unit = self.unit();
-        let _last_look = self.lane.commit.lock().await;
         let tx = unit.tx().await?;
         runs::record(tx, &self.ended(outcome, Some(&error.reason), 0, took)).await?;
-        if !blocked::put_off(tx, &self.due, &error.reason, &next).await? {
+        if !blocked::put_off(tx, &self.due, (attempts, &error.reason), &next).await? {
             unit.undo().await;
             return Err(Halt::Paused);
         }
+        let _last_look = self.last_look().await?;
         self.close(unit, 0).await?;
         if let Next::Park(cause) = next {
             let id = self.due.head.to_string();
@@ -349,26 +399,18 @@ impl Attempt {
             unit.undo().await;
             return Err(Halt::Paused);
         }
-        let _last_look = self.lane.commit.lock().await;
+        let _last_look = self.last_look().await?;
         self.close(unit, 0).await
     }
 
-    /// Ends an owner's transaction without moving its position.
-    async fn close(&self, mut unit: Unit, handled: usize) -> Result<(), Halt> {
-        let fence = self.lane.fence(self.group.id);
-        let position = self.lane.position();
-        let tx = unit.tx().await?;
-        crate::failpoint::reached("before-retry-fence");
-        let Some(place) = fence.close(tx, (position, handled)).await? else {
-            unit.undo().await;
-            return Err(Halt::Lost);
+    /// Ends the transaction without touching where the lane reads.
+    async fn close(&self, unit: Unit, handled: usize) -> Result<(), Halt> {
+        let step = Step {
+            to: None,
+            handled,
+            is_calm: false,
         };
-        let Some((tx, _permit)) = unit.into_tx() else {
-            return Ok(());
-        };
-        tx.commit().await?;
-        self.lane.committed(position, place);
-        Ok(())
+        self.worker.close(&self.group, &self.lane, unit, step).await
     }
 
     fn ended<'r>(

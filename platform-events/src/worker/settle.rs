@@ -1,6 +1,7 @@
 //! How work ends: effects, published events, blocked keys, run and position in one commit.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use platform_core::Tx;
@@ -10,9 +11,10 @@ use super::switch::Flip;
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Next};
 use crate::context::{Unit, unpublishable};
+use crate::fence::Step;
 use crate::input::Stored;
 use crate::log::{Position, Record};
-use crate::outcome::{HandlerError, Verdict};
+use crate::outcome::{HandlerError, Reject, Verdict};
 use crate::publisher::DEPTH_MAX;
 use crate::runs::{self, Ended};
 
@@ -27,39 +29,21 @@ pub(super) struct Done<'e> {
     pub(super) skipped: Vec<&'e Stored>,
 }
 
-/// A failed try and whether it is the last.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Failed<'r> {
-    pub(super) reason: &'r str,
-    pub(super) park: Option<Cause>,
-}
-
-impl<'r> Failed<'r> {
-    pub(super) fn by(error: &'r HandlerError) -> Self {
-        let park = (error.verdict == Verdict::Reject).then_some(Cause::Rejected);
-        Self {
-            reason: &error.reason,
-            park,
-        }
-    }
-}
+/// The wait of an event that other transactions were in the way of, over and over.
+const CONFLICT_WAIT: Duration = Duration::from_millis(500);
 
 impl Worker {
-    /// Commits a batch. The inner error is the handler's: it published what cannot be published.
+    /// Commits a batch.
     pub(super) async fn settle(
         &self,
         group: &Group,
         lane: &Lane,
         mut done: Done<'_>,
-    ) -> Result<Result<(), HandlerError>, Halt> {
-        let records = match done.unit.records(&self.publisher) {
-            Ok(records) => records,
-            Err(error) => {
-                let error = unpublishable(&error);
-                done.unit.undo().await;
-                return Ok(Err(error));
-            }
-        };
+    ) -> Result<(), Halt> {
+        let records = done.unit.records(&self.publisher).map_err(|error| {
+            // A mistake in a published event is the handler's: trying again cannot help.
+            Halt::Handler(unpublishable(&error))
+        })?;
         let (records, too_deep) = split_by_depth(records);
         let tx = done.unit.tx().await?;
         self.publisher.append_caused(tx, &records).await?;
@@ -77,20 +61,20 @@ impl Worker {
             took: done.took,
         };
         runs::record(tx, &run).await?;
-        self.commit_batch(
-            group,
-            lane,
-            done.unit,
-            (done.last.seq, done.events),
-            &done.skipped,
-        )
-        .await?;
-        if !too_deep.is_empty() {
+        let is_calm = lane.suspects.load(Ordering::Acquire) <= 1;
+        let step = Step {
+            to: Some(done.last.seq),
+            handled: done.events,
+            is_calm,
+        };
+        self.commit(group, lane, done.unit, step, (&done.skipped, None))
+            .await?;
+        if let Some(first) = too_deep.first() {
             self.parked
-                .note(group.id, Cause::Depth, &too_deep[0].id, too_deep.len());
+                .note(group.id, Cause::Depth, &first.id, too_deep.len());
         }
         self.vitals.handled(done.events);
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Moves past events whose keys are blocked; they are found again by key.
@@ -98,60 +82,97 @@ impl Worker {
         &self,
         group: &Group,
         lane: &Lane,
-        mut unit: Unit,
         skipped: &[&Stored],
     ) -> Result<(), Halt> {
         let Some(last) = skipped.last() else {
             return Ok(());
         };
-        unit.tx().await?;
-        self.commit_batch(group, lane, unit, (last.seq, 0), skipped)
-            .await
+        let unit = Unit::new(&self.ground, lane.token);
+        let step = Step {
+            to: Some(last.seq),
+            handled: 0,
+            is_calm: false,
+        };
+        self.commit(group, lane, unit, step, (skipped, None)).await
     }
 
-    async fn commit_batch(
+    /// Ends a transaction of the reading: what was passed over is looked at once more, the lane's row comes
+    /// last, then the commit.
+    async fn commit(
         &self,
         group: &Group,
         lane: &Lane,
         mut unit: Unit,
-        to: (Position, usize),
-        skipped: &[&Stored],
+        step: Step,
+        (skipped, failed): (&[&Stored], Option<&Stored>),
     ) -> Result<(), Halt> {
+        // The transaction first, the lane's lock second, everywhere: both can be waited for.
+        unit.tx().await?;
         let _last_look = lane.commit.lock().await;
+        if lane.is_lost() {
+            unit.undo().await;
+            return Err(Halt::Lost);
+        }
         let tx = unit.tx().await?;
-        let mut heads: Vec<&Stored> = Vec::new();
+        let mut heads: Vec<&Stored> = failed.into_iter().collect();
         for event in skipped {
             // The head may have been freed since this event was passed over: then it is the head itself.
-            let is_head =
-                !lane.is_blocked(event.key) && heads.iter().all(|head| head.key != event.key);
-            if is_head {
+            if !lane.is_blocked(event.key) && heads.iter().all(|head| head.key != event.key) {
                 let first = (0, None, &Next::Again(Duration::ZERO));
                 blocked::block(tx, (group.id, lane.number), event, first).await?;
                 heads.push(event);
             }
         }
-        self.close(group, lane, unit, to).await?;
+        self.close(group, lane, unit, step).await?;
         for head in heads {
-            group.block(lane, head.key, head.seq);
+            lane.block(head.key, head.seq);
             self.retry_wake.notify_one();
         }
         Ok(())
     }
 
-    /// Ends an owner's transaction: the lane's row last, then the commit.
-    async fn close(
+    /// Ends an owner's transaction, while the lane's lock is held.
+    pub(super) async fn close(
+        &self,
+        group: &Group,
+        lane: &Lane,
+        unit: Unit,
+        step: Step,
+    ) -> Result<(), Halt> {
+        let closed = self.try_close(group, lane, unit, step).await;
+        if let Err(Halt::Store(_)) = &closed {
+            // Whether it committed is not known: nobody may build on what is in memory.
+            lane.is_lost.store(true, Ordering::Release);
+        }
+        closed
+    }
+
+    async fn try_close(
         &self,
         group: &Group,
         lane: &Lane,
         mut unit: Unit,
-        to: (Position, usize),
+        step: Step,
     ) -> Result<(), Halt> {
         let fence = lane.fence(group.id);
         let tx = unit.tx().await?;
-        crate::failpoint::reached("before-fence");
-        let Some(place) = fence.close(tx, to).await? else {
+        crate::failpoint::reached(if step.to.is_some() {
+            "before-fence"
+        } else {
+            "before-retry-fence"
+        });
+        let Some(place) = fence.close(tx, step).await? else {
             unit.undo().await;
-            return Err(Halt::Lost);
+            return Err(
+                if self.lease.holds(group.id, lane.number, lane.token).await? {
+                    Halt::Handler(
+                        "the handler ended the transaction itself; leave that to the worker"
+                            .reject(),
+                    )
+                } else {
+                    Halt::Lost
+                },
+            );
         };
         crate::failpoint::reached("before-commit");
         let Some((tx, _permit)) = unit.into_tx() else {
@@ -159,7 +180,7 @@ impl Worker {
         };
         tx.commit().await?;
         crate::failpoint::reached("after-commit");
-        lane.committed(to.0, place);
+        lane.committed(step, place);
         Ok(())
     }
 
@@ -168,47 +189,45 @@ impl Worker {
         &self,
         group: &Arc<Group>,
         lane: &Lane,
-        event: &Stored,
-        (error, failed): (&HandlerError, Failed<'_>),
+        (event, skipped): (&Stored, &[&Stored]),
+        error: &HandlerError,
         took: Duration,
     ) -> Result<(), Halt> {
-        let (attempts, outcome, next) = match (error.verdict, failed.park) {
-            (Verdict::Snooze(wait), _) => (0, "snoozed", Next::Again(wait)),
-            (_, Some(cause)) => (1, "rejected", Next::Park(cause)),
-            _ => {
-                let unit = jitter(event.key, 1);
-                (
-                    1,
-                    "failed",
-                    Next::by(&group.spec.retry, 1, Duration::ZERO, unit),
-                )
-            }
+        let unit = jitter(event.key, 1);
+        let (attempts, outcome, next) = match error.verdict {
+            Verdict::Snooze(wait) => (0, "snoozed", Next::Again(wait)),
+            Verdict::Conflict => (0, "failed", Next::Again(CONFLICT_WAIT)),
+            Verdict::Reject => (1, "rejected", Next::Park(Cause::Rejected)),
+            _ => (
+                1,
+                "failed",
+                Next::by(&group.spec.retry, 1, Duration::ZERO, unit),
+            ),
         };
-        let ended = (attempts, outcome, &next);
-        self.block(group, lane, event, (failed.reason, ended), took)
+        let row = (attempts, error.reason.as_str(), outcome);
+        self.block(group, lane, (event, skipped), (row, &next), took)
             .await?;
-        if outcome == "failed" {
+        if error.verdict == Verdict::Retry {
             self.tried(group, event.key, false).await;
         }
         Ok(())
     }
 
-    /// Parks an event that must not be tried again.
-    pub(super) async fn fail(
+    /// Parks an event that takes its process or the database down.
+    pub(super) async fn park(
         &self,
         group: &Group,
         lane: &Lane,
-        event: &Stored,
-        failed: Failed<'_>,
-        took: Duration,
+        (event, skipped): (&Stored, &[&Stored]),
+        (cause, reason): (Cause, &str),
     ) -> Result<(), Halt> {
-        let next = Next::Park(failed.park.unwrap_or(Cause::Rejected));
+        let row = (1, reason, "crashed");
         self.block(
             group,
             lane,
-            event,
-            (failed.reason, (1, "crashed", &next)),
-            took,
+            (event, skipped),
+            (row, &Next::Park(cause)),
+            Duration::ZERO,
         )
         .await
     }
@@ -217,33 +236,34 @@ impl Worker {
         &self,
         group: &Group,
         lane: &Lane,
-        event: &Stored,
-        (reason, (attempts, outcome, next)): (&str, (u32, &'static str, &Next)),
+        (event, skipped): (&Stored, &[&Stored]),
+        ((attempts, reason, outcome), next): ((u32, &str, &'static str), &Next),
         took: Duration,
     ) -> Result<(), Halt> {
         let mut unit = Unit::new(&self.ground, lane.token);
-        let _last_look = lane.commit.lock().await;
         let tx = unit.tx().await?;
         let row = (attempts, Some(reason), next);
         blocked::block(tx, (group.id, lane.number), event, row).await?;
-        runs::record(
-            tx,
-            &Ended {
-                group: group.id,
-                lane: lane.number,
-                positions: (event.seq, event.seq),
-                events: 1,
-                attempt: 1,
-                outcome,
-                reason: Some(reason),
-                produced: 0,
-                took,
-            },
-        )
-        .await?;
+        let run = Ended {
+            group: group.id,
+            lane: lane.number,
+            positions: (event.seq, event.seq),
+            events: 1,
+            attempt: 1,
+            outcome,
+            reason: Some(reason),
+            produced: 0,
+            took,
+        };
+        runs::record(tx, &run).await?;
         crate::failpoint::reached("parking");
-        self.close(group, lane, unit, (event.seq, 0)).await?;
-        group.block(lane, event.key, event.seq);
+        let step = Step {
+            to: Some(event.seq),
+            handled: 0,
+            is_calm: true,
+        };
+        self.commit(group, lane, unit, step, (skipped, Some(event)))
+            .await?;
         if let Next::Park(cause) = next {
             tracing::warn!(
                 group = group.spec.name,
@@ -253,7 +273,6 @@ impl Worker {
             );
             self.parked.note(group.id, *cause, event.envelope.id(), 1);
         }
-        self.retry_wake.notify_one();
         Ok(())
     }
 

@@ -67,7 +67,7 @@ impl Switch {
         }
         // One key that fails over and over is a poison, not an outage.
         let is_streak = self.streak_len >= STREAK && self.streak.len() > 1;
-        if !is_streak && !self.is_ratio() {
+        if is_success || (!is_streak && !self.is_ratio()) {
             return Flip::None;
         }
         *self = Self::default();

@@ -164,7 +164,7 @@ impl Store {
     /// Returns the native read-only pool on SQLite.
     pub fn sqlite(&self) -> Option<&sqlx::SqlitePool> {
         match &*self.pools {
-            Pools::Sqlite(pools) => Some(pools.reader()),
+            Pools::Sqlite(pools) => Some(pools.pool()),
             Pools::Postgres(_) => None,
         }
     }

@@ -70,9 +70,7 @@ impl<'q> Query<'q> {
                 Connection::Sqlite(conn) => sqlite::execute(conn, sql, values).await,
                 Connection::Postgres(conn) => postgres::execute(conn, sql, values).await,
             },
-            Target::Pool(Pools::Sqlite(pools)) => {
-                sqlite::execute(pools.reader(), sql, values).await
-            }
+            Target::Pool(Pools::Sqlite(pools)) => sqlite::execute(pools.pool(), sql, values).await,
             Target::Pool(Pools::Postgres(pools)) => {
                 postgres::execute(pools.pool(), sql, values).await
             }
@@ -96,7 +94,7 @@ impl<'q> Query<'q> {
                     postgres::fetch(conn, sql, values).await.map(from_postgres)
                 }
             },
-            Target::Pool(Pools::Sqlite(pools)) => sqlite::fetch(pools.reader(), sql, values)
+            Target::Pool(Pools::Sqlite(pools)) => sqlite::fetch(pools.pool(), sql, values)
                 .await
                 .map(from_sqlite),
             Target::Pool(Pools::Postgres(pools)) => postgres::fetch(pools.pool(), sql, values)

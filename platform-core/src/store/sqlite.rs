@@ -71,11 +71,11 @@ impl Pools {
         })
     }
 
-    pub(super) fn reader(&self) -> &SqlitePool {
+    pub(super) fn pool(&self) -> &SqlitePool {
         &self.reader
     }
 
-    pub(super) async fn acquire_writer(&self) -> Result<PoolConnection<Sqlite>, Error> {
+    pub(super) async fn acquire(&self) -> Result<PoolConnection<Sqlite>, Error> {
         self.writer
             .acquire()
             .await

@@ -45,7 +45,7 @@ pub(super) async fn begin(pools: &Pools) -> Result<Tx, Error> {
     let mut tries = pools.connections_max();
     loop {
         let held = match pools {
-            Pools::Sqlite(pools) => Held::Sqlite(pools.acquire_writer().await?),
+            Pools::Sqlite(pools) => Held::Sqlite(pools.acquire().await?),
             Pools::Postgres(pools) => Held::Postgres(pools.acquire().await?),
         };
         let mut tx = Tx {

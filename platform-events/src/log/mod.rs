@@ -10,7 +10,7 @@ mod sqlite;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
-use platform_core::store::{Conn, Native};
+use platform_core::store::{Conn, Dialect, Native};
 use platform_core::{Key, Store};
 use sha2::Sha256;
 
@@ -139,9 +139,9 @@ impl Log {
     /// Opens the log of a migrated store.
     pub(crate) async fn open(store: &Store) -> Result<Self, Error> {
         let secret: String = store.query(SECRET).fetch_one().await?.get("value")?;
-        let backend = match store.postgres() {
-            Some(pool) => Backend::Postgres(postgres::Statements::prepare(pool).await?),
-            None => Backend::Sqlite,
+        let backend = match store.dialect() {
+            Dialect::Sqlite => sqlite::open(store).await?,
+            Dialect::Postgres => postgres::open(store).await?,
         };
         Ok(Self {
             store: store.clone(),

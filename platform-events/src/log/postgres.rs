@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use super::{Appended, Bound, Chunk, Holder, LogRow, Position, READ_MAX, Record};
+use super::{Appended, Backend, Bound, Chunk, Holder, LogRow, Position, READ_MAX, Record};
 use crate::{Error, ErrorKind};
 
 /// What a publisher needs to know of the log to append through any connection of the database.
@@ -27,32 +27,6 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) async fn prepare(pool: &PgPool) -> Result<Self, Error> {
-        let (schema, oid, rows, last): (String, i64, String, i64) = sqlx::query_as(PLACE)
-            .fetch_one(pool)
-            .await
-            .map_err(failed)?;
-        let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
-        // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
-        let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap_or_default().to_ne_bytes());
-        let fill = |sql: &str| -> Arc<str> {
-            sql.replace("{schema}", &quoted)
-                .replace("{oid}", &oid.to_string())
-                .replace("{lock}", &lock.to_string())
-                .into()
-        };
-        let statements = Self {
-            append: fill(APPEND),
-            known: fill(KNOWN),
-            namespace: oid,
-            partition_rows: rows.parse().unwrap_or(1_000_000),
-            partitioned_to: Arc::default(),
-            is_partitioning: Arc::default(),
-        };
-        statements.partition_ahead(pool, last).await?;
-        Ok(statements)
-    }
-
     /// As [`partition_ahead`](Self::partition_ahead), by one publisher at a time: a whole partition still lies
     /// ahead, so the others go on, and a failure is only tried again.
     async fn partition_soon(&self, pool: &PgPool, last: Position) {
@@ -84,6 +58,36 @@ impl Statements {
         self.partitioned_to.fetch_max(made, Ordering::AcqRel);
         Ok(())
     }
+}
+
+/// Learns what appending and reading need to know: the schema, the sequence's oid, the partitions.
+pub(super) async fn open(store: &Store) -> Result<Backend, Error> {
+    let Some(pool) = store.postgres() else {
+        return Err(Error::wiring("the store is no PostgreSQL database"));
+    };
+    let (schema, oid, rows, last): (String, i64, String, i64) = sqlx::query_as(PLACE)
+        .fetch_one(pool)
+        .await
+        .map_err(failed)?;
+    let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+    // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
+    let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap_or_default().to_ne_bytes());
+    let fill = |sql: &str| -> Arc<str> {
+        sql.replace("{schema}", &quoted)
+            .replace("{oid}", &oid.to_string())
+            .replace("{lock}", &lock.to_string())
+            .into()
+    };
+    let statements = Statements {
+        append: fill(APPEND),
+        known: fill(KNOWN),
+        namespace: oid,
+        partition_rows: rows.parse().unwrap_or(1_000_000),
+        partitioned_to: Arc::default(),
+        is_partitioning: Arc::default(),
+    };
+    statements.partition_ahead(pool, last).await?;
+    Ok(Backend::Postgres(statements))
 }
 
 pub(super) async fn append(

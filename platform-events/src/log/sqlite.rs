@@ -4,8 +4,14 @@ use platform_core::{Key, Store};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Executor, Row};
 
-use super::{Appended, Bound, Chunk, LogRow, Position, READ_MAX, Record, WHOLE};
+use super::{Appended, Backend, Bound, Chunk, LogRow, Position, READ_MAX, Record, WHOLE};
 use crate::{Error, ErrorKind};
+
+/// Learns what appending and reading need to know: nothing here, once the tables stand.
+pub(super) async fn open(store: &Store) -> Result<Backend, Error> {
+    store.query(BOUND).fetch_one().await?;
+    Ok(Backend::Sqlite)
+}
 
 pub(super) async fn append(
     conn: &mut SqliteConnection,

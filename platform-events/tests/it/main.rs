@@ -8,6 +8,8 @@
 
 mod failing;
 mod following;
+mod postgres;
 mod publishing;
+mod sqlite;
 mod trimming;
 mod world;

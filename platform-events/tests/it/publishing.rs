@@ -1,11 +1,13 @@
 //! What a publisher is told.
 
 use platform_core::Change;
+use platform_core::store::Dialect;
 use platform_events::{ErrorKind, Event, Published, Service};
 use platform_tests::{Database, each_backend};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{parcel, store};
+use crate::{postgres, sqlite};
 
 #[derive(Serialize, Deserialize, Event)]
 #[event(type = "invoice.overdue")]
@@ -99,27 +101,9 @@ async fn a_connection_outside_a_transaction_is_refused(database: Database) {
     let (store, service) = service(&database).await;
     let event = || overdue("x").unkeyed();
     let publisher = service.publisher();
-    let error = match store.postgres() {
-        Some(pool) => {
-            let mut conn = pool.acquire().await.unwrap();
-            let refused = publisher.publish_in(&mut *conn, event()).await.unwrap_err();
-            sqlx::query("begin").execute(&mut *conn).await.unwrap();
-            publisher.publish_in(&mut *conn, event()).await.unwrap();
-            sqlx::query("commit").execute(&mut *conn).await.unwrap();
-            refused
-        }
-        None => {
-            let pool = sqlx::SqlitePool::connect(&database.url()).await.unwrap();
-            let mut conn = pool.acquire().await.unwrap();
-            let refused = publisher.publish_in(&mut *conn, event()).await.unwrap_err();
-            sqlx::query("begin immediate")
-                .execute(&mut *conn)
-                .await
-                .unwrap();
-            publisher.publish_in(&mut *conn, event()).await.unwrap();
-            sqlx::query("commit").execute(&mut *conn).await.unwrap();
-            refused
-        }
+    let error = match store.dialect() {
+        Dialect::Postgres => postgres::publish_outside(&store, &publisher, event).await,
+        Dialect::Sqlite => sqlite::publish_outside(&database, &publisher, event).await,
     };
     assert_eq!(error.kind(), ErrorKind::NotInTransaction, "{error}");
     assert_eq!(service.overview().await.unwrap().events, 1);

@@ -10,18 +10,25 @@ use crate::{median, report};
 const ROUNDS: u32 = 20_000;
 
 pub(crate) fn run() {
-    let payload = format!("{{\"text\":\"{}\",\"n\":9007199254740993}}", "x".repeat(500));
-    let ours = Envelope::builder("6f1c1d1e-0000-8000-8000-000000000001", "orders", "order.shipped")
-        .subject("O-1")
-        .json(payload)
-        .tenantid("acme")
-        .correlationid("6f1c1d1e-0000-8000-8000-000000000002")
-        .partitionkey("order/O-1")
-        .entitytype("order")
-        .entityversion(7)
-        .schemaversion(1)
-        .build()
-        .unwrap();
+    let payload = format!(
+        "{{\"text\":\"{}\",\"n\":9007199254740993}}",
+        "x".repeat(500)
+    );
+    let ours = Envelope::builder(
+        "6f1c1d1e-0000-8000-8000-000000000001",
+        "orders",
+        "order.shipped",
+    )
+    .subject("O-1")
+    .json(payload)
+    .tenantid("acme")
+    .correlationid("6f1c1d1e-0000-8000-8000-000000000002")
+    .partitionkey("order/O-1")
+    .entitytype("order")
+    .entityversion(7)
+    .schemaversion(1)
+    .build()
+    .unwrap();
     let bytes = ours.to_json();
     let own = time(|| {
         let event = Envelope::from_json(black_box(&bytes)).unwrap();

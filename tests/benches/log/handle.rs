@@ -36,9 +36,16 @@ impl Handler for OneRow {
     const EFFECTS: Effects = Effects::Transactional;
     type Event = Envelope;
 
-    async fn handle(&self, event: Received<Envelope>, cx: &mut Context<'_>) -> Result<(), HandlerError> {
+    async fn handle(
+        &self,
+        event: Received<Envelope>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), HandlerError> {
         let tx = cx.tx().await?;
-        tx.query("insert into effect (seq, n) values ($1, 1)").bind(event.position()).execute().await?;
+        tx.query("insert into effect (seq, n) values ($1, 1)")
+            .bind(event.position())
+            .execute()
+            .await?;
         Ok(())
     }
 }
@@ -65,13 +72,20 @@ impl BatchHandler for Slices {
                  select 10000000000 + value::bigint, 1 from json_array_elements_text($1::json)"
             }
         };
-        tx.query(sql).bind(serde_json::to_string(&positions)?).execute().await?;
+        tx.query(sql)
+            .bind(serde_json::to_string(&positions)?)
+            .execute()
+            .await?;
         Ok(())
     }
 }
 
 pub(crate) async fn run(bed: &Bed, rows: i64) {
-    let service = Service::builder("bank", bed.store.clone()).with_migrations(TABLES).build().await.unwrap();
+    let service = Service::builder("bank", bed.store.clone())
+        .with_migrations(TABLES)
+        .build()
+        .await
+        .unwrap();
     drop(service);
     match bed.store.dialect() {
         Dialect::Sqlite => sqlite::fill_log(&bed.store, rows).await,
@@ -79,8 +93,20 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
     }
     let before = peak_mib();
     let figure = drain(&bed.store, Nothing.from(Start::Beginning), rows).await;
-    report("read with a null handler", bed.name, figure, "events/s", None);
-    report("peak memory grown by that", bed.name, peak_mib() - before, "MiB", None);
+    report(
+        "read with a null handler",
+        bed.name,
+        figure,
+        "events/s",
+        None,
+    );
+    report(
+        "peak memory grown by that",
+        bed.name,
+        peak_mib() - before,
+        "MiB",
+        None,
+    );
     let written = WRITTEN.min(rows);
     let from = Start::Position(rows - written);
     let figure = drain(&bed.store, OneRow.from(from.clone()), written).await;
@@ -90,21 +116,37 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
         Dialect::Postgres => postgres::effects(&bed.store, written, BATCH).await,
     }
     let twin = rate(u64::try_from(written).unwrap(), since.elapsed());
-    report("handler that writes one row", bed.name, figure, "events/s", Some(figure / twin));
+    report(
+        "handler that writes one row",
+        bed.name,
+        figure,
+        "events/s",
+        Some(figure / twin),
+    );
     let figure = drain(&bed.store, Slices.from(from), written).await;
-    report("batch handler that writes one row each", bed.name, figure, "events/s", None);
+    report(
+        "batch handler that writes one row each",
+        bed.name,
+        figure,
+        "events/s",
+        None,
+    );
 }
 
 async fn drain(store: &Store, handler: platform_events::handler::Registration, rows: i64) -> f64 {
-    let service = Service::builder("bank", store.clone()).handle(handler).build().await.unwrap();
+    let service = Service::builder("bank", store.clone())
+        .handle(handler)
+        .build()
+        .await
+        .unwrap();
     let before = service.overview().await.unwrap().handled;
     let since = Instant::now();
     service
         .run(async {
             // Only this handler's group has members; the others' lanes do not move.
-            while service.overview().await.unwrap().handled < before + rows {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            }
+            let bound = std::time::Duration::from_secs(600);
+            let is_through = async || service.overview().await.unwrap().handled >= before + rows;
+            platform_tests::eventually(bound, is_through).await;
         })
         .await
         .unwrap();

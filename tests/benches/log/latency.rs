@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use platform_core::Change;
-use platform_events::{Context, Effects, EntityChanged, Handler, HandlerError, Received, Service, Start};
+use platform_events::{
+    Context, Effects, EntityChanged, Handler, HandlerError, Received, Service, Start,
+};
 
 use crate::twin::Account;
 use crate::{Bed, report};
@@ -26,7 +28,10 @@ impl Handler for Notice {
         event: Received<EntityChanged<Account>>,
         _cx: &mut Context<'_>,
     ) -> Result<(), HandlerError> {
-        let id = event.entity().map(|account| account.id.clone()).unwrap_or_default();
+        let id = event
+            .entity()
+            .map(|account| account.id.clone())
+            .unwrap_or_default();
         self.0.lock().unwrap().insert(id, Instant::now());
         Ok(())
     }
@@ -64,6 +69,12 @@ pub(crate) async fn run(bed: &Bed) {
     late.sort_by(f64::total_cmp);
     for (name, share) in [("p50", 50), ("p95", 95), ("p99", 99)] {
         let at = late.len() * share / 100;
-        report(&format!("commit to handler, {name}"), bed.name, late[at], "ms", None);
+        report(
+            &format!("commit to handler, {name}"),
+            bed.name,
+            late[at],
+            "ms",
+            None,
+        );
     }
 }

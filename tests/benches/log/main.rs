@@ -35,15 +35,27 @@ async fn beds(server: &Server) -> Vec<Bed> {
     let file: Database = Backend::Sqlite.fresh().await;
     let url = file.url();
     let store = Store::open(&url).await.unwrap();
-    let sqlite = Bed { name: "sqlite", store, _database: Box::new(file) };
+    let sqlite = Bed {
+        name: "sqlite",
+        store,
+        _database: Box::new(file),
+    };
     vec![sqlite, on_postgres(server).await]
 }
 
 async fn on_postgres(server: &Server) -> Bed {
     let database = server.fresh();
     let url = database.url().to_owned();
-    let store = Options::new(&url).with_connections_max(80).open().await.unwrap();
-    Bed { name: "postgres", store, _database: Box::new(database) }
+    let store = Options::new(&url)
+        .with_connections_max(80)
+        .open()
+        .await
+        .unwrap();
+    Bed {
+        name: "postgres",
+        store,
+        _database: Box::new(database),
+    }
 }
 
 /// Prints one measure.
@@ -54,7 +66,10 @@ pub(crate) fn report(name: &str, store: &str, value: f64, unit: &str, ratio: Opt
 
 /// How many rows the reading measures use.
 fn rows_from_env() -> i64 {
-    std::env::var("PLATFORM_BENCH_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1_000_000)
+    std::env::var("PLATFORM_BENCH_ROWS")
+        .ok()
+        .and_then(|rows| rows.parse().ok())
+        .unwrap_or(1_000_000)
 }
 
 /// The middle of several figures.
@@ -72,16 +87,24 @@ pub(crate) fn rate(count: u64, took: Duration) -> f64 {
 pub(crate) fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+    line.and_then(|line| line.trim().split(' ').next()?.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1024.0
 }
 
 #[tokio::main]
 async fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|want| want == name);
     let server = Server::durable();
     let since = Instant::now();
-    println!("{:<46} {:<9} {:>12} {:<9} ratio to the twin", "measure", "store", "value", "unit");
+    println!(
+        "{:<46} {:<9} {:>12} {:<9} ratio to the twin",
+        "measure", "store", "value", "unit"
+    );
     if is_wanted("envelope") {
         envelope::run();
     }

@@ -6,13 +6,18 @@ use sqlx::Row;
 use crate::publish::MOVE;
 use crate::twin::Account;
 
-pub(crate) const FILL: &str = "insert into account select n, 1, 100 from generate_series(0, 2000) n";
+pub(crate) const FILL: &str =
+    "insert into account select n, 1, 100 from generate_series(0, 2000) n";
 
 /// The business write, and the two rows of its event, in one transaction.
 pub(crate) async fn twin(store: &Store, id: i64) {
     let mut tx = store.begin().await.unwrap();
     let conn = tx.postgres().unwrap();
-    let row = sqlx::query(MOVE).bind(id).fetch_one(&mut *conn).await.unwrap();
+    let row = sqlx::query(MOVE)
+        .bind(id)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
     let version = u64::try_from(row.get::<i64, _>(0)).unwrap();
     let payload = Account::moved(id, version - 1).payload(None).bytes;
     let key = Key::unique().as_uuid();
@@ -25,7 +30,13 @@ pub(crate) async fn twin(store: &Store, id: i64) {
         .fetch_one(&mut *conn)
         .await
         .unwrap();
-    sqlx::query(ID).bind(key).bind(seq).bind(&key.as_bytes()[..]).execute(conn).await.unwrap();
+    sqlx::query(ID)
+        .bind(key)
+        .bind(seq)
+        .bind(&key.as_bytes()[..])
+        .execute(conn)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -37,7 +48,10 @@ pub(crate) async fn fill_ids(store: &Store, count: i64) {
             "insert into {table} select gen_random_uuid(), 0, decode(repeat('00', 32), 'hex')
              from generate_series(1, {count})"
         );
-        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(pool)
+            .await
+            .unwrap();
     }
     sqlx::query("checkpoint").execute(pool).await.unwrap();
 }
@@ -45,13 +59,27 @@ pub(crate) async fn fill_ids(store: &Store, count: i64) {
 /// Loads the log with events of one type, as publishers would have left them.
 pub(crate) async fn fill_log(store: &Store, count: i64) {
     let pool = store.postgres().unwrap();
-    sqlx::query("select platform_log_partition($1)").bind(count + 1).execute(pool).await.unwrap();
-    for sql in [LOAD, "select setval('platform_log_seq', (select max(seq) from platform_log))"] {
+    sqlx::query("select platform_log_partition($1)")
+        .bind(count + 1)
+        .execute(pool)
+        .await
+        .unwrap();
+    for sql in [
+        LOAD,
+        "select setval('platform_log_seq', (select max(seq) from platform_log))",
+    ] {
         let query = sqlx::query(sql);
-        let query = if sql == LOAD { query.bind(count).bind(LOADED).bind(PAYLOAD) } else { query };
+        let query = if sql == LOAD {
+            query.bind(count).bind(LOADED).bind(PAYLOAD)
+        } else {
+            query
+        };
         query.execute(pool).await.unwrap();
     }
-    sqlx::query("analyze platform_log").execute(pool).await.unwrap();
+    sqlx::query("analyze platform_log")
+        .execute(pool)
+        .await
+        .unwrap();
 }
 
 /// Writes one effect for each of `count` events, a lane's batch of `batch` in one transaction that moves the
@@ -66,10 +94,25 @@ pub(crate) async fn effects(store: &Store, count: i64, batch: i64) {
                 let mut tx = store.begin().await.unwrap();
                 let conn = tx.postgres().unwrap();
                 for n in chunk {
-                    sqlx::query(EFFECT).bind(-n - 1).bind(*n).execute(&mut *conn).await.unwrap();
+                    sqlx::query(EFFECT)
+                        .bind(-n - 1)
+                        .bind(*n)
+                        .execute(&mut *conn)
+                        .await
+                        .unwrap();
                 }
-                sqlx::query(RUN).bind(chunk[0]).bind(chunk[0]).execute(&mut *conn).await.unwrap();
-                sqlx::query(LANE).bind(lane).bind(chunk[0]).execute(&mut *conn).await.unwrap();
+                sqlx::query(RUN)
+                    .bind(chunk[0])
+                    .bind(chunk[0])
+                    .execute(&mut *conn)
+                    .await
+                    .unwrap();
+                sqlx::query(LANE)
+                    .bind(lane)
+                    .bind(chunk[0])
+                    .execute(&mut *conn)
+                    .await
+                    .unwrap();
                 tx.commit().await.unwrap();
             }
         });
@@ -93,4 +136,5 @@ const LOAD: &str = "insert into platform_log (seq, lane, key, id_key, type, tena
         now(), now(), $2, $3 from generate_series(1, $1) n";
 const EFFECT: &str = "insert into effect (seq, n) values ($1, $2)";
 const RUN: &str = "insert into twin_run (seq_from, seq_to) values ($1, $2)";
-const LANE: &str = "insert into twin_lane values ($1, $2) on conflict (lane) do update set position = $2";
+const LANE: &str =
+    "insert into twin_lane values ($1, $2) on conflict (lane) do update set position = $2";

@@ -18,13 +18,24 @@ const PER_CLIENT: i64 = 20;
 
 pub(crate) async fn run(server: &Server) {
     for bed in beds(server).await {
-        let service = Service::builder("bank", bed.store.clone()).with_migrations(TABLES).build().await;
+        let service = Service::builder("bank", bed.store.clone())
+            .with_migrations(TABLES)
+            .build()
+            .await;
         let publisher = service.unwrap().publisher();
-        let fill = if is_sqlite(&bed.store) { sqlite::FILL } else { postgres::FILL };
+        let fill = if is_sqlite(&bed.store) {
+            sqlite::FILL
+        } else {
+            postgres::FILL
+        };
         let mut tx = bed.store.begin().await.unwrap();
         tx.query(fill).execute().await.unwrap();
         tx.commit().await.unwrap();
-        let clients: &[i64] = if is_sqlite(&bed.store) { &[1] } else { &[1, 8, 32, 64] };
+        let clients: &[i64] = if is_sqlite(&bed.store) {
+            &[1]
+        } else {
+            &[1, 8, 32, 64]
+        };
         compare(&bed, &publisher, clients, "publish").await;
         if !is_sqlite(&bed.store) {
             postgres::fill_ids(&bed.store, 10_000_000).await;
@@ -49,7 +60,13 @@ async fn compare(bed: &Bed, publisher: &Publisher, clients: &[i64], name: &str) 
             }
         }
         let name = format!("{name}, {clients} clients");
-        report(&name, bed.name, median(figures), "tx/s", Some(median(ratios)));
+        report(
+            &name,
+            bed.name,
+            median(figures),
+            "tx/s",
+            Some(median(ratios)),
+        );
     }
 }
 
@@ -84,10 +101,12 @@ async fn publish(store: &Store, publisher: &Publisher, id: i64) {
     let mut tx = store.begin().await.unwrap();
     let row = tx.query(MOVE).bind(id).fetch_one().await.unwrap();
     let version = u64::try_from(row.get::<i64>("version").unwrap()).unwrap();
-    publisher.publish_in(&mut tx, Account::moved(id, version - 1)).await.unwrap();
+    publisher
+        .publish_in(&mut tx, Account::moved(id, version - 1))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
 /// The business write of both sides.
-pub(crate) const MOVE: &str =
-    "update account set version = version + 1, balance = balance + 1 where id = $1 returning version";
+pub(crate) const MOVE: &str = "update account set version = version + 1, balance = balance + 1 where id = $1 returning version";

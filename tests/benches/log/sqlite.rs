@@ -6,14 +6,19 @@ use sqlx::Row;
 use crate::publish::MOVE;
 use crate::twin::Account;
 
-pub(crate) const FILL: &str = "with recursive n(n) as (select 0 union all select n + 1 from n where n < 2000)
+pub(crate) const FILL: &str =
+    "with recursive n(n) as (select 0 union all select n + 1 from n where n < 2000)
     insert into account select n, 1, 100 from n";
 
 /// The business write, and the two rows of its event, in one transaction.
 pub(crate) async fn twin(store: &Store, id: i64) {
     let mut tx = store.begin().await.unwrap();
     let conn = tx.sqlite().unwrap();
-    let row = sqlx::query(MOVE).bind(id).fetch_one(&mut *conn).await.unwrap();
+    let row = sqlx::query(MOVE)
+        .bind(id)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
     let version = u64::try_from(row.get::<i64, _>(0)).unwrap();
     let payload = Account::moved(id, version - 1).payload(None).bytes;
     let key = Key::unique().as_uuid();
@@ -26,7 +31,13 @@ pub(crate) async fn twin(store: &Store, id: i64) {
         .fetch_one(&mut *conn)
         .await
         .unwrap();
-    sqlx::query(ID).bind(key).bind(seq).bind(&key.as_bytes()[..]).execute(conn).await.unwrap();
+    sqlx::query(ID)
+        .bind(key)
+        .bind(seq)
+        .bind(&key.as_bytes()[..])
+        .execute(conn)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -34,7 +45,13 @@ pub(crate) async fn twin(store: &Store, id: i64) {
 pub(crate) async fn fill_log(store: &Store, count: i64) {
     let mut tx = store.begin().await.unwrap();
     let conn = tx.sqlite().unwrap();
-    sqlx::query(LOAD).bind(count).bind(LOADED).bind(PAYLOAD).execute(conn).await.unwrap();
+    sqlx::query(LOAD)
+        .bind(count)
+        .bind(LOADED)
+        .bind(PAYLOAD)
+        .execute(conn)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -46,10 +63,25 @@ pub(crate) async fn effects(store: &Store, count: i64, batch: i64) {
         let mut tx = store.begin().await.unwrap();
         let conn = tx.sqlite().unwrap();
         for n in chunk {
-            sqlx::query(EFFECT).bind(-n - 1).bind(*n).execute(&mut *conn).await.unwrap();
+            sqlx::query(EFFECT)
+                .bind(-n - 1)
+                .bind(*n)
+                .execute(&mut *conn)
+                .await
+                .unwrap();
         }
-        sqlx::query(RUN).bind(chunk[0]).bind(chunk[0]).execute(&mut *conn).await.unwrap();
-        sqlx::query(LANE).bind(0).bind(chunk[0]).execute(&mut *conn).await.unwrap();
+        sqlx::query(RUN)
+            .bind(chunk[0])
+            .bind(chunk[0])
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+        sqlx::query(LANE)
+            .bind(0)
+            .bind(chunk[0])
+            .execute(&mut *conn)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 }
@@ -57,7 +89,8 @@ pub(crate) async fn effects(store: &Store, count: i64, batch: i64) {
 const ATTRIBUTES: &str = r#"{"specversion":"1.0","id":"6f1c1d1e-0000-8000-8000-000000000001","source":"bank","type":"account.updated","subject":"17","time":"2026-01-01T00:00:00.000000Z","datacontenttype":"application/json","correlationid":"6f1c1d1e-0000-8000-8000-000000000001","entitytype":"account","entityversion":"17","partitionkey":"account/17","schemaversion":"1","tenantid":"default"}"#;
 const LOADED: &str = r#"{"specversion":"1.0","id":"x","source":"bank","type":"account.updated","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","tenantid":"default"}"#;
 const PAYLOAD: &[u8] = br#"{"text":"a payload of about a hundred bytes, as small events have them; nobody reads it here"}"#;
-const LOG: &str = "insert into twin_log (lane, key, id_key, type, tenant, correlation_id, occurred_at,
+const LOG: &str =
+    "insert into twin_log (lane, key, id_key, type, tenant, correlation_id, occurred_at,
         recorded_at, attributes, data)
     values ($1, $2, $3, 'account.updated', 'default', hex($3), unixepoch(), unixepoch(), $4, $5)
     returning seq";
@@ -68,4 +101,5 @@ const LOAD: &str = "with recursive n(n) as (select 1 union all select n + 1 from
     select n, n % 16, randomblob(16), randomblob(16), 'account.updated', 'default', 'x', 0, 0, $2, $3 from n";
 const EFFECT: &str = "insert into effect (seq, n) values ($1, $2)";
 const RUN: &str = "insert into twin_run (seq_from, seq_to) values ($1, $2)";
-const LANE: &str = "insert into twin_lane values ($1, $2) on conflict (lane) do update set position = $2";
+const LANE: &str =
+    "insert into twin_lane values ($1, $2) on conflict (lane) do update set position = $2";

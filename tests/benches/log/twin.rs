@@ -17,7 +17,12 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn at(id: i64, version: u64) -> Self {
         let note = "a note of about a hundred bytes, as real rows have them; it stays the same all the time";
-        Self { id: id.to_string(), version, balance: 100, note: note.to_owned() }
+        Self {
+            id: id.to_string(),
+            version,
+            balance: 100,
+            note: note.to_owned(),
+        }
     }
 
     pub(crate) fn moved(id: i64, version: u64) -> Change {

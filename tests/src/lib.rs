@@ -29,3 +29,8 @@ pub use child::{Child, Role, at, stop_at};
 pub use eventually::{eventually, until};
 pub use seeds::{Round, is_long, seeds};
 pub use signal::Signal;
+
+/// The example of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use platform_core::{Change, Key, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::envelope::Envelope;
 use crate::event::{Draft, Event, Identity, IntoDrafts};
 use crate::input::Received;
 use crate::log::Record;
@@ -147,7 +146,7 @@ impl Context<'_> {
 
     /// Names which event of a slice the next [`publish`](Self::publish) answers.
     pub fn answering<T>(&mut self, event: &Received<T>) -> &mut Self {
-        self.cause.event = Envelope::clone(&event.envelope);
+        self.cause.event = Arc::clone(&event.envelope);
         self
     }
 

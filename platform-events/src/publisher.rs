@@ -1,5 +1,7 @@
 //! Writes events into the log, in the transaction that makes the change.
 
+use std::sync::Arc;
+
 use platform_core::store::Conn;
 use platform_core::{CorrelationId, Key, TenantId, Tx, clock};
 
@@ -31,9 +33,9 @@ pub enum Published {
 /// Where a published event comes from when a handler publishes it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause {
-    pub(crate) event: Envelope,
+    pub(crate) event: Arc<Envelope>,
     /// The first name of the group that handles.
-    pub(crate) group: String,
+    pub(crate) group: &'static str,
 }
 
 /// How many causes may lead to each other before the chain is cut.
@@ -242,7 +244,7 @@ impl Publisher {
         payload: Vec<u8>,
     ) -> Result<Envelope, Error> {
         let options = &draft.options;
-        let inherited = cause.map(|cause| &cause.event);
+        let inherited = cause.map(|cause| cause.event.as_ref());
         let correlation = options
             .correlation
             .as_ref()

@@ -205,7 +205,7 @@ impl<H: BatchHandler> Erased for Batch<H> {
 
 fn cause(spec: &Spec, stored: &Stored) -> Cause {
     Cause {
-        event: Envelope::clone(&stored.envelope),
-        group: spec.first_name().to_owned(),
+        event: Arc::clone(&stored.envelope),
+        group: spec.first_name(),
     }
 }

@@ -1,5 +1,6 @@
 //! One lane's turn with what was read for it: batches first, one by one where something failed.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -65,6 +66,17 @@ struct Cut {
 }
 
 impl Cut {
+    /// The events to handle from the `from`-th to before the `end`-th, copied only where others lie between.
+    fn slice<'e>(&self, rest: &'e [Stored], from: usize, end: usize) -> Cow<'e, [Stored]> {
+        let todo = &self.todo[from..end];
+        match (todo.first(), todo.last()) {
+            (Some(&first), Some(&last)) if last - first == todo.len() - 1 => {
+                Cow::Borrowed(&rest[first..=last])
+            }
+            _ => todo.iter().map(|&at| rest[at].clone()).collect(),
+        }
+    }
+
     /// The events passed over before the row `end`.
     fn skipped_before<'e>(&self, rest: &'e [Stored], end: usize) -> Vec<&'e Stored> {
         self.skipped
@@ -220,10 +232,7 @@ impl Turn {
             } else {
                 handled + 1
             };
-            let events: Vec<Stored> = cut.todo[handled..end]
-                .iter()
-                .map(|&at| rest[at].clone())
-                .collect();
+            let events = cut.slice(rest, handled, end);
             self.lane().took_in_hand(Some(events[0].seq));
             let group = Arc::clone(self.group());
             let called = group.handler.handle(&group.spec, &events, &mut unit).await;

@@ -1,0 +1,10 @@
+#![doc = include_str!("../docs/lib.md")]
+
+mod entries;
+mod entry;
+mod history;
+mod timeline;
+
+pub use entry::{ChangedField, Entry};
+pub use history::{History, MIGRATIONS};
+pub use timeline::{Cursor, Page, Timeline};

@@ -1,0 +1,36 @@
+//! What each command does with the service.
+
+mod bring;
+mod look;
+mod parked;
+
+pub(crate) use bring::{import, sample, work};
+pub(crate) use look::{history, revenue, status};
+pub(crate) use parked::{discard, parked, redrive};
+
+use platform_core::Store;
+use platform_events::Service;
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+use crate::wiring;
+
+/// The service of this run, with its store and the words that name it.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) service: Service,
+    /// The store's address without user and password.
+    pub(crate) place: String,
+    pub(crate) mails: String,
+}
+
+impl Opened {
+    pub(crate) async fn of(arguments: &Arguments) -> Result<Self, Failure> {
+        let store = Store::open(&arguments.store).await?;
+        let mails = arguments.mails();
+        let service = wiring::service(&store, mails.clone()).await?;
+        let url = &arguments.store;
+        let place = url.rsplit_once('@').map_or(url.as_str(), |(_, place)| place).to_owned();
+        Ok(Self { store, service, place, mails: mails.display().to_string() })
+    }
+}

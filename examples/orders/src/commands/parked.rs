@@ -1,0 +1,44 @@
+//! Commands for events that could not be handled: list, try again, give up.
+
+use platform_events::parking::{Filter, ParkedEvent};
+
+use crate::arguments::{Decision, FilterArguments};
+use crate::commands::Opened;
+use crate::failure::Failure;
+use crate::output::say;
+
+pub(crate) async fn parked(opened: &Opened, narrowed: &FilterArguments) -> Result<(), Failure> {
+    let (parking, filter) = (opened.service.parking(), narrowed.filter());
+    let mut after = 0;
+    let mut page = parking.list(&filter, after).await?;
+    if page.is_empty() {
+        say("nothing is parked")?;
+    }
+    while let Some(last) = page.last() {
+        after = last.position;
+        page.iter().try_for_each(tell)?;
+        page = parking.list(&filter, after).await?;
+    }
+    Ok(())
+}
+
+fn tell(event: &ParkedEvent) -> std::io::Result<()> {
+    let ParkedEvent { position, event_type, handler, attempts, cause, reason, .. } = event;
+    say(format_args!("{position} {event_type} in {handler}: {cause} after {attempts} attempts: {reason}"))
+}
+
+pub(crate) async fn redrive(opened: &Opened, decision: &Decision) -> Result<(), Failure> {
+    let (filter, actor) = meant(decision);
+    let count = opened.service.parking().redrive(&filter, &actor, &decision.because).await?;
+    Ok(say(format_args!("{count} events are tried again by the next `orders work`"))?)
+}
+
+pub(crate) async fn discard(opened: &Opened, decision: &Decision) -> Result<(), Failure> {
+    let (filter, actor) = meant(decision);
+    let count = opened.service.parking().discard(&filter, &actor, &decision.because).await?;
+    Ok(say(format_args!("{count} events are given up; later ones go on with the next `orders work`"))?)
+}
+
+fn meant(decision: &Decision) -> (Filter, platform_core::Actor) {
+    (decision.filter.filter(), decision.actor())
+}

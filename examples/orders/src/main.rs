@@ -1,0 +1,74 @@
+//! A small business service: customers and orders come as CSV, everything else follows from their changes.
+//!
+//! `cargo run -p orders` imports the sample; the README shows the other commands.
+
+mod arguments;
+mod commands;
+mod customer;
+mod failure;
+mod import;
+mod mails;
+mod money;
+mod order;
+mod output;
+mod record;
+mod revenue;
+mod status;
+mod survey;
+mod wiring;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command};
+use commands::Opened;
+use failure::Failure;
+
+/// The status of a strict import that rejected rows.
+const REJECTED: u8 = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(&arguments).await {
+        Ok(code) => code,
+        Err(failure) if failure.is_unread() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Without a place to say it, the status alone tells.
+            drop(writeln!(std::io::stderr().lock(), "error: {}", failure.told()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let opened = Opened::of(arguments).await?;
+    let done = dispatch(&opened, arguments.command.as_ref()).await;
+    opened.store.close().await;
+    done
+}
+
+async fn dispatch(opened: &Opened, command: Option<&Command>) -> Result<ExitCode, Failure> {
+    match command {
+        None => commands::sample(opened).await.map(drop)?,
+        Some(Command::Import(arguments)) => {
+            let counts = commands::import(opened, arguments).await?;
+            if arguments.strict && counts.rejected > 0 {
+                return Ok(ExitCode::from(REJECTED));
+            }
+        }
+        Some(Command::Work { until_settled }) => commands::work(opened, *until_settled).await?,
+        Some(Command::Status { json }) => commands::status(opened, *json).await?,
+        Some(Command::Parked(narrowed)) => commands::parked(opened, narrowed).await?,
+        Some(Command::Redrive(decision)) => commands::redrive(opened, decision).await?,
+        Some(Command::Discard(decision)) => commands::discard(opened, decision).await?,
+        Some(Command::Revenue { of }) => commands::revenue(opened, of).await?,
+        Some(Command::History { kind, id, of }) => commands::history(opened, kind, id, of).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

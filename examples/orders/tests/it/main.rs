@@ -1,0 +1,9 @@
+//! The service as people use it: its program, typed at, killed, fed with what is wrong.
+
+mod killing;
+mod parking;
+mod program;
+mod readme;
+mod repeating;
+mod stopping;
+mod wrong_input;

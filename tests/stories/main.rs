@@ -1,0 +1,26 @@
+//! Stories: business sentences about the log, told on SQLite and on PostgreSQL.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod bad_input;
+mod clocks;
+mod gaps;
+mod holding;
+mod isolation;
+mod latecomers;
+mod load;
+mod oracle;
+mod pinned;
+mod plans;
+mod restoring;
+mod running;
+mod shared_rows;
+mod steady;
+mod tenants;
+mod two_logs;
+mod world;
+mod writers;

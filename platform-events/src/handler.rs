@@ -11,7 +11,7 @@ use platform_core::RetryPolicy;
 use crate::context::Context;
 pub use crate::context::IntoCaused;
 pub use crate::input::{EntityChanged, Input, Received};
-pub use crate::outcome::{HandlerError, Reject, snooze};
+pub use crate::outcome::{HandlerError, Reject, Verdict, snooze};
 pub use crate::registry::Registration;
 
 /// How a handler reaches the world.

@@ -12,9 +12,10 @@ pub struct HandlerError {
     pub(crate) reason: String,
 }
 
-/// What is to be done about it.
+/// What is to be done about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+#[non_exhaustive]
+pub enum Verdict {
     /// Again, by the policy.
     Retry,
     /// Never: park it.
@@ -33,6 +34,16 @@ impl HandlerError {
         let mut reason = reason.into().replace('\0', "\u{fffd}");
         truncate(&mut reason);
         Self { verdict, reason }
+    }
+
+    /// Returns what is to be done about it.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Returns why, at most 2,000 bytes.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 
     /// Makes a failure that is tried again by the policy.

@@ -169,10 +169,16 @@ impl Service {
     /// The store's.
     pub async fn is_settled(&self) -> Result<bool, Error> {
         let store = self.worker.store();
-        let mut is_settled = overview::is_settled(store, &self.worker.service).await?;
-        for runner in &self.runners {
-            is_settled = is_settled && runner.pending(store).await? == 0;
+        if !overview::is_settled(store, &self.worker.service).await? {
+            return Ok(false);
         }
+        for runner in &self.runners {
+            if runner.pending(store).await? > 0 {
+                return Ok(false);
+            }
+        }
+        // A runner may have published and finished between the two looks.
+        let is_settled = overview::is_settled(store, &self.worker.service).await?;
         Ok(is_settled)
     }
 
@@ -199,9 +205,7 @@ impl Service {
     /// The store's.
     pub async fn overview(&self) -> Result<Overview, Error> {
         let mut overview = overview::overview(self.worker.store(), &self.worker.service).await?;
-        for runner in &self.runners {
-            overview.is_settled &= runner.pending(self.worker.store()).await? == 0;
-        }
+        overview.is_settled = self.is_settled().await?;
         Ok(overview)
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use platform_events::HandlerError;
+use platform_events::{HandlerError, handler};
 
 /// Why an attempt failed and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,34 +31,19 @@ impl Failure {
         Self::of(&HandlerError::retry(reason))
     }
 
-    /// Reads the error. It shows its verdict in its `Debug` text alone: `Reject: the reason`.
+    /// Reads the error. Another transaction in the way is nobody's fault either.
     pub(crate) fn of(error: &HandlerError) -> Self {
-        let text = format!("{error:?}");
-        let (verdict, reason) = text.split_once(": ").unwrap_or(("Retry", &text));
-        let verdict = match verdict {
-            "Reject" => Verdict::Reject,
-            "Unavailable" => Verdict::Unavailable,
-            other => snoozed(other).map_or(Verdict::Retry, Verdict::Snooze),
+        let verdict = match error.verdict() {
+            handler::Verdict::Reject => Verdict::Reject,
+            handler::Verdict::Snooze(wait) => Verdict::Snooze(wait),
+            handler::Verdict::Unavailable | handler::Verdict::Conflict => Verdict::Unavailable,
+            _ => Verdict::Retry,
         };
         Self {
             verdict,
-            reason: reason.to_owned(),
+            reason: error.reason().to_owned(),
         }
     }
-}
-
-/// Reads `Snooze(1.5s)`.
-fn snoozed(verdict: &str) -> Option<Duration> {
-    let span = verdict.strip_prefix("Snooze(")?.strip_suffix(')')?;
-    let digits = span.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &span[digits.len()..] {
-        "s" => 1.0,
-        "ms" => 1e-3,
-        "µs" => 1e-6,
-        "ns" => 1e-9,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(digits.parse::<f64>().ok()? * unit).ok()
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub(crate) struct Worker {
     retry_wake: Notify,
     parked: Parked,
     stop: CancellationToken,
+    /// Cancelled when the drain's time is over: what is still in hand is dropped where it stands.
+    cut: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -124,6 +126,7 @@ impl Worker {
             retry_wake: Notify::new(),
             parked: Parked::default(),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
             vitals: Vitals::default(),
             log,
@@ -168,6 +171,9 @@ impl Worker {
             .is_err()
         {
             tracing::warn!(limit = ?self.settings.drain, "work was still in hand; it is undone and repeated");
+            self.cut.cancel();
+            // Handlers that do not let go of their thread are left behind; the fence keeps them out.
+            let _ended = tokio::time::timeout(LAST, self.tasks.wait()).await;
         }
         // Renewed until here: what was in hand must not be taken over while it is finished.
         lease.abort();
@@ -206,6 +212,9 @@ impl Worker {
         self.groups.iter().find(|group| group.id == id)
     }
 }
+
+/// How long what was cut short may take to undo itself.
+const LAST: Duration = Duration::from_secs(3);
 
 /// Spreads waits, so that what failed together does not come back together.
 fn jitter(key: Key, attempt: u32) -> f64 {

@@ -185,7 +185,13 @@ impl Worker {
                     if !lane.is_busy.swap(true, Ordering::AcqRel) {
                         handed_out += 1;
                         let turn = Turn::new(self, group, &lane, is_probe);
-                        self.tasks.spawn(turn.run(chunk));
+                        let cut = self.cut.clone();
+                        self.tasks.spawn(async move {
+                            tokio::select! {
+                                () = cut.cancelled() => {}
+                                () = turn.run(chunk) => {}
+                            }
+                        });
                     }
                 }
                 Some(_) => {}

@@ -129,9 +129,24 @@ impl Worker {
             is_probe,
         };
         self.tasks.spawn(async move {
-            attempt.run().await;
+            let worker = Arc::clone(&attempt.worker);
+            let due = attempt.due.clone();
+            tokio::select! {
+                () = worker.cut.cancelled() => worker.uncount(&due).await,
+                () = attempt.run() => {}
+            }
             drop(hold);
         });
+    }
+
+    /// Takes a counted attempt back that was not made to its end through no fault of the event.
+    async fn uncount(&self, due: &Due) {
+        if let Err(error) = blocked::uncount(self.store(), due).await {
+            tracing::warn!(
+                error = crate::outcome::chain(&error),
+                "taking a counted attempt back"
+            );
+        }
     }
 }
 
@@ -169,12 +184,7 @@ impl Attempt {
         self.lane.is_lost.store(true, Ordering::Release);
         tokio::time::sleep(BREATH).await;
         if self.worker.store_answers().await {
-            if let Err(error) = blocked::uncount(self.worker.store(), &self.due).await {
-                tracing::warn!(
-                    error = crate::outcome::chain(&error),
-                    "taking a counted attempt back"
-                );
-            }
+            self.worker.uncount(&self.due).await;
             self.worker.take_again(&self.group, &self.lane).await;
         }
     }

@@ -161,6 +161,8 @@ impl Publisher {
         nth: usize,
     ) -> Result<Record, Error> {
         check_type(&draft.kind)?;
+        check_identity(draft)?;
+        check_time(draft)?;
         let payload = draft.payload.clone().map_err(|error| {
             Error::invalid(format!(
                 "the payload of {} cannot be written as JSON: {error}",
@@ -346,6 +348,42 @@ fn lane_key(tenant: &TenantId, key: Option<&str>, id_key: &Key) -> Key {
     match key {
         Some(key) => Key::of("lane", &[b"", tenant.as_str().as_bytes(), key.as_bytes()]),
         None => *id_key,
+    }
+}
+
+/// The longest idempotency key, in bytes.
+const KEY_MAX: usize = 1_024;
+/// How far ahead of this process's clock an event may say it happened: clocks differ, calendars do not.
+const AHEAD_MAX: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
+fn check_identity(draft: &Draft) -> Result<(), Error> {
+    let Identity::Keyed(key) = &draft.identity else {
+        return Ok(());
+    };
+    if key.is_empty() {
+        return Err(Error::invalid(format!(
+            "the idempotency key of {} is empty; name what makes this fact unique, or publish it unkeyed",
+            draft.kind
+        )));
+    }
+    if key.len() > KEY_MAX {
+        return Err(Error::invalid(format!(
+            "the idempotency key of {} has {} bytes, the limit is {KEY_MAX}; use an id instead of the text",
+            draft.kind,
+            key.len()
+        )));
+    }
+    Ok(())
+}
+
+fn check_time(draft: &Draft) -> Result<(), Error> {
+    match draft.options.occurred_at {
+        Some(time) if time > clock::now() + AHEAD_MAX => Err(Error::invalid(format!(
+            "the time of {} is {time}, more than a day ahead; say when it happened, and put a date to come \
+             into the payload",
+            draft.kind
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -67,7 +67,10 @@ pub(crate) async fn record(tx: &mut Tx, run: &Ended<'_>) -> Result<(), Error> {
 
 /// Returns the runs that covered the event at `position`, newest first, at most 100.
 pub(crate) async fn of_event(store: &Store, position: Position) -> Result<Vec<Run>, Error> {
-    fetch(store.query(OF_EVENT).bind(position)).await
+    let mut runs = fetch(store.query(OF_EVENT).bind(position)).await?;
+    runs.sort_by_key(|run| std::cmp::Reverse(run.id));
+    runs.truncate(100);
+    Ok(runs)
 }
 
 /// Returns the runs of one handler before the run `before`, newest first, at most 100.
@@ -100,12 +103,18 @@ const RECORD: &str =
     "insert into platform_run (group_id, lane, seq_from, seq_to, events, attempt, outcome,
         reason, produced, started_at, duration_us)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, (select now from platform_time) - $10, $11)";
-const OF_EVENT: &str = "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced, r.started_at,
-        r.duration_us, g.name from platform_group g
-    join platform_run r on r.group_id = g.id and r.seq_to >= $1 and r.seq_from <= $1
-    where r.lane = -1 or r.lane = (select lane from platform_log where seq = $1)
-    order by r.id desc limit 100";
+/// A lane's runs follow each other, so the first hundred that end at the event or later hold all that cover it.
+const OF_EVENT: &str = "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced,
+        r.started_at, r.duration_us, g.name
+    from platform_group g cross join platform_run r
+    where r.group_id = g.id and r.seq_from <= $1 and r.id in (
+        select x.id from platform_run x
+        where x.group_id = g.id and x.seq_to >= $1
+          and x.lane = case when g.lanes = 1 then -1 else (select lane from platform_log where seq = $1) end
+        order by x.seq_to limit 100)";
 const OF_HANDLER: &str =
-    "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced, r.started_at,
-        r.duration_us, g.name from platform_run r join platform_group g on g.id = r.group_id
-    where g.name = $1 and r.id < $2 order by r.id desc limit 100";
+    "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced,
+        r.started_at, r.duration_us, $1 as name
+    from platform_run r
+    where r.group_id = (select id from platform_group where name = $1) and r.id < $2
+    order by r.group_id desc, r.id desc limit 100";

@@ -16,6 +16,7 @@ async fn a_lower_position_that_commits_last_is_neither_lost_nor_overtaken() {
     let database = Backend::Postgres.fresh().await;
     let store = open(&database).await;
     let running = Running::start(watching(&store).await);
+    running.ready(&store).await;
     let publisher = running.service().publisher();
     send(&publisher, "warm-up", 1, 1).await;
     running.settled().await;
@@ -41,6 +42,7 @@ async fn the_very_first_position_that_commits_last_is_not_lost() {
     let database = Backend::Postgres.fresh().await;
     let store = open(&database).await;
     let running = Running::start(watching(&store).await);
+    running.ready(&store).await;
     let publisher = running.service().publisher();
     let mut first = store.begin().await.unwrap();
     publish_in(&publisher, &mut first, "first", 1).await;
@@ -61,6 +63,7 @@ async fn overlapping_transactions_may_end_in_any_order() {
     let database = Backend::Postgres.fresh().await;
     let store = open(&database).await;
     let running = Running::start(watching(&store).await);
+    running.ready(&store).await;
     let publisher = running.service().publisher();
     for (round, mut dice) in seeds(10).enumerate() {
         let mut open = Vec::new();

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform_core::Store;
 use platform_events::{Error, Service};
 use platform_tests::eventually;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::world::count;
 
 /// How long a story waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +44,15 @@ impl Running {
 
     pub(crate) fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// Waits until the service holds every lane, so that what it does not do is no accident.
+    pub(crate) async fn ready(&self, store: &Store) {
+        let free = "select count(*) as n from platform_lane where process is null";
+        eventually(PATIENCE, async || {
+            self.service.health().is_ready && count(store, free).await == 0
+        })
+        .await;
     }
 
     /// Waits until nothing is left to do.

@@ -73,6 +73,8 @@ async fn a_late_commit_of_both_is_lost_in_neither() {
         on_left.service().publisher(),
         on_right.service().publisher(),
     );
+    on_left.ready(&left).await;
+    on_right.ready(&right).await;
     let change = |id: &str| moved(&TenantId::default(), id, 1);
 
     let mut late = left.begin().await.unwrap();

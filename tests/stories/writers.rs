@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use platform_tests::{Backend, Database, each_backend, is_long};
+use platform_tests::{Database, each_backend, is_long};
 
 use crate::load::{ITEMS, Load, Tally, assert_exact};
 use crate::running::Running;
-use crate::world::{count, open, post, stock, watching};
+use crate::world::{count, open, stock, watching};
 
 async fn what_many_writers_commit_is_handled_once_and_in_order(database: Database) {
     let store = open(&database).await;
@@ -41,43 +41,6 @@ async fn what_many_writers_commit_is_handled_once_and_in_order(database: Databas
     assert_eq!(count(&store, twice).await, 0, "a duplicate was appended");
     let notes = "select count(*) as n from platform_log where type = 'note.taken'";
     assert!((1..=50).contains(&count(&store, notes).await));
-}
-
-/// The floor's lock carries 31 bits of a number; the reader rebuilds the rest.
-#[tokio::test]
-async fn numbers_that_outgrow_31_bits_lose_nothing() {
-    let database = Backend::Postgres.fresh().await;
-    let store = open(&database).await;
-    post(&store, []).await.unwrap();
-    let mut tx = store.begin().await.unwrap();
-    for sql in [
-        "update platform_meta set value = '1000000000' where name = 'partition_rows'",
-        "drop table platform_log_0_1000000, platform_log_1000000_2000000",
-        "select platform_log_partition(2999999999)",
-        "select setval('platform_log_seq', 2147483648 - 200)",
-    ] {
-        tx.query(sql).execute().await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    let running = Running::start(watching(&store).await);
-    stock(&store, ITEMS).await;
-    let load = Load {
-        writers: 24,
-        lasting: Duration::from_secs(2),
-        isolation: &[],
-    };
-    load.run(&store, &running.service().publisher()).await;
-    running.settled().await;
-    running.stop().await;
-    for who in ["track", "ledger"] {
-        assert_exact(&store, who).await;
-    }
-    let sides = "select count(distinct seq > 2147483648) as n from platform_log";
-    assert_eq!(
-        count(&store, sides).await,
-        2,
-        "the numbers did not pass the wrap"
-    );
 }
 
 each_backend!(what_many_writers_commit_is_handled_once_and_in_order);

@@ -133,5 +133,6 @@ create table platform_run (
     started_at integer not null,
     duration_us integer not null
 );
-create index platform_run_seq on platform_run (group_id, seq_to);
+create index platform_run_seq on platform_run (group_id, lane, seq_to);
+create index platform_run_group on platform_run (group_id, id);
 create index platform_run_started on platform_run (started_at);

@@ -57,7 +57,7 @@ pub trait Handler: Send + Sync + 'static {
     const TIMEOUT: Duration = Duration::from_secs(30);
     /// How often a failed event is tried.
     const RETRY: RetryPolicy = RetryPolicy::DEFAULT;
-    /// What it handles: an [`Event`](crate::Event), [`EntityChanged`](crate::EntityChanged), or every
+    /// What it handles: an [`Event`](crate::Event), [`EntityChanged`], or every
     /// [`Envelope`](crate::envelope::Envelope) of its patterns.
     type Event: Input;
 

@@ -234,11 +234,15 @@ const SHARE: &str = "select
     (select count(*) from platform_lane l where l.group_id = $1 and (l.process is null or not exists (
         select 1 from platform_process p
         where p.id = l.process and p.expires_at > (select now from platform_time)))) as free";
-/// A process that dies while a lane has nothing to read says nothing about that lane's events.
+/// A process that dies while a lane has nothing to read says nothing about that lane's events. The first death
+/// makes them suspects, which run alone and counted; later ones count only with an event in hand.
 const TAKE_SQLITE: &str = "update platform_lane set token = token + 1,
-        crashes = case when process is null or not exists (select 1 from platform_log e
-            where (platform_lane.lane < 0 or e.lane = platform_lane.lane)
-              and e.seq > platform_lane.position) then crashes else crashes + 1 end,
+        crashes = case
+            when process is null or not exists (select 1 from platform_log e
+                where (platform_lane.lane < 0 or e.lane = platform_lane.lane)
+                  and e.seq > platform_lane.position) then crashes
+            when crashes = 0 or in_hand is not null then crashes + 1
+            else crashes end,
         process = $1, taken_at = (select now from platform_time)
     where (group_id, lane) in (
         select w.group_id, w.lane from platform_lane w
@@ -247,9 +251,12 @@ const TAKE_SQLITE: &str = "update platform_lane set token = token + 1,
         order by w.lane limit $3)
     returning lane, token, position, crashes, in_hand, '' as place";
 const TAKE_POSTGRES: &str = "update platform_lane set token = token + 1,
-        crashes = case when process is null or not exists (select 1 from platform_log e
-            where (platform_lane.lane < 0 or e.lane = platform_lane.lane)
-              and e.seq > platform_lane.position) then crashes else crashes + 1 end,
+        crashes = case
+            when process is null or not exists (select 1 from platform_log e
+                where (platform_lane.lane < 0 or e.lane = platform_lane.lane)
+                  and e.seq > platform_lane.position) then crashes
+            when crashes = 0 or in_hand is not null then crashes + 1
+            else crashes end,
         process = $1, taken_at = (select now from platform_time)
     where (group_id, lane) in (
         select w.group_id, w.lane from platform_lane w

@@ -12,7 +12,13 @@ use platform_events::parking::Filter;
 #[command(version, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
     /// Where everything is kept: sqlite://FILE or postgres://USER@HOST/DATABASE
-    #[arg(long, global = true, env = "ORDERS_STORE", hide_env_values = true, default_value = "sqlite://orders.db")]
+    #[arg(
+        long,
+        global = true,
+        env = "ORDERS_STORE",
+        hide_env_values = true,
+        default_value = "sqlite://orders.db"
+    )]
     pub(crate) store: String,
     /// The folder that mails are written to; `orders-mails` beside the store unless set
     #[arg(long, global = true, value_name = "FOLDER")]
@@ -112,9 +118,14 @@ pub(crate) struct Decision {
 impl Arguments {
     /// The folder of mails, beside a SQLite file and in the current folder otherwise.
     pub(crate) fn mails(&self) -> PathBuf {
-        let file = self.store.strip_prefix("sqlite:").map(|rest| rest.trim_start_matches("//"));
+        let file = self
+            .store
+            .strip_prefix("sqlite:")
+            .map(|rest| rest.trim_start_matches("//"));
         let file = file.map(|rest| PathBuf::from(rest.split('?').next().unwrap_or(rest)));
-        self.mails.clone().unwrap_or_else(|| file.unwrap_or_default().with_file_name("orders-mails"))
+        self.mails
+            .clone()
+            .unwrap_or_else(|| file.unwrap_or_default().with_file_name("orders-mails"))
     }
 }
 

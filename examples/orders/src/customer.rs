@@ -41,7 +41,10 @@ impl Record for Customer {
     }
 
     fn key(&self) -> Key<'_> {
-        Key { tenant: &self.tenant, id: &self.id }
+        Key {
+            tenant: &self.tenant,
+            id: &self.id,
+        }
     }
 
     fn locking(dialect: Dialect) -> &'static str {
@@ -64,8 +67,14 @@ impl Record for Customer {
     }
 
     fn over(&self, old: &Self) -> Option<Self> {
-        let is_same = Self { version: old.version, ..self.clone() } == *old;
-        (!is_same).then(|| Self { version: old.version + 1, ..self.clone() })
+        let is_same = Self {
+            version: old.version,
+            ..self.clone()
+        } == *old;
+        (!is_same).then(|| Self {
+            version: old.version + 1,
+            ..self.clone()
+        })
     }
 
     fn event_type(&self, _old: &Self) -> &'static str {

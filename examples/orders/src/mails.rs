@@ -20,14 +20,23 @@ fn welcome(customer: &Customer) -> Option<Notify> {
     let mail = Notify::template("welcome")
         .subject("Welcome")
         .text(format!("Hello {name},\n\nthank you for joining us.\n"));
-    email.as_ref().map(|email| mail.to(Mailbox::of(email).named(name)))
+    email
+        .as_ref()
+        .map(|email| mail.to(Mailbox::of(email).named(name)))
 }
 
 fn confirmation(order: &Order) -> Option<Notify> {
-    let Order { id, currency, total, .. } = order;
+    let Order {
+        id,
+        currency,
+        total,
+        ..
+    } = order;
     let mail = Notify::template("order-created")
         .subject(format!("Your order {id}"))
-        .text(format!("Thank you for your order {id} of {total} {currency}.\n"));
+        .text(format!(
+            "Thank you for your order {id} of {total} {currency}.\n"
+        ));
     order.email.as_ref().map(|email| mail.to(email))
 }
 

@@ -33,14 +33,22 @@ const REJECTED: u8 = 3;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,sqlx=error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     match run(&arguments).await {
         Ok(code) => code,
         Err(failure) if failure.is_unread() => ExitCode::SUCCESS,
         Err(failure) => {
             // Without a place to say it, the status alone tells.
-            drop(writeln!(std::io::stderr().lock(), "error: {}", failure.told()));
+            drop(writeln!(
+                std::io::stderr().lock(),
+                "error: {}",
+                failure.told()
+            ));
             ExitCode::FAILURE
         }
     }

@@ -77,15 +77,36 @@ mod tests {
             let money = Money::parse(text).unwrap();
             assert_eq!(money.to_string(), text.trim_start_matches("00"));
             let json = serde_json::to_string(&money).unwrap();
-            assert_eq!(serde_json::from_str::<Money>(&json).unwrap(), money, "{json}");
+            assert_eq!(
+                serde_json::from_str::<Money>(&json).unwrap(),
+                money,
+                "{json}"
+            );
         }
-        assert_ne!(Money::parse("12.5").unwrap(), Money::parse("12.50").unwrap());
+        assert_ne!(
+            Money::parse("12.5").unwrap(),
+            Money::parse("12.50").unwrap()
+        );
     }
 
     #[test]
     fn what_is_no_plain_decimal_is_refused() {
         let long = "1".repeat(16);
-        for text in ["", "-", "1,50", "1.", ".5", "1e3", "1_000", "+1", "NaN", "1.2.3", "١", &long, "0.1234567"] {
+        for text in [
+            "",
+            "-",
+            "1,50",
+            "1.",
+            ".5",
+            "1e3",
+            "1_000",
+            "+1",
+            "NaN",
+            "1.2.3",
+            "١",
+            &long,
+            "0.1234567",
+        ] {
             Money::parse(text).unwrap_err();
         }
     }
@@ -93,8 +114,14 @@ mod tests {
     #[test]
     fn a_sum_is_exact_or_none() {
         let money = |text| Money::parse(text).unwrap();
-        assert_eq!(money("0.1").plus(money("0.20")).unwrap().to_string(), "0.30");
-        assert_eq!(money("5").plus(money("5").negated()).unwrap().to_string(), "0");
+        assert_eq!(
+            money("0.1").plus(money("0.20")).unwrap().to_string(),
+            "0.30"
+        );
+        assert_eq!(
+            money("5").plus(money("5").negated()).unwrap().to_string(),
+            "0"
+        );
         let most = (0..30).try_fold(money("999999999999999.999999"), |sum, _| sum.plus(sum));
         assert!(most.is_none(), "{most:?}");
     }

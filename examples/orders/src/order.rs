@@ -35,13 +35,22 @@ pub(crate) struct Order {
 impl Order {
     /// Answers whether it was called off, so that nothing is earned by it.
     pub(crate) fn is_cancelled(&self) -> bool {
-        ["cancelled", "canceled"].iter().any(|word| self.status.eq_ignore_ascii_case(word))
+        ["cancelled", "canceled"]
+            .iter()
+            .any(|word| self.status.eq_ignore_ascii_case(word))
     }
 }
 
 impl Record for Order {
     const COLUMNS: &'static [&'static str] = &[
-        "id", "customer", "status", "ordered_at", "required_at", "shipped_at", "currency", "total",
+        "id",
+        "customer",
+        "status",
+        "ordered_at",
+        "required_at",
+        "shipped_at",
+        "currency",
+        "total",
     ];
 
     fn of(cells: &Cells<'_>) -> Result<Self, Refusal> {
@@ -61,7 +70,10 @@ impl Record for Order {
     }
 
     fn key(&self) -> Key<'_> {
-        Key { tenant: &self.tenant, id: &self.id }
+        Key {
+            tenant: &self.tenant,
+            id: &self.id,
+        }
     }
 
     fn locking(dialect: Dialect) -> &'static str {
@@ -90,13 +102,22 @@ impl Record for Order {
 
     /// An order's mail needs the customer's address, and an event of the order is all that the mail is made from.
     async fn complete(rows: &mut [Self], tx: &mut Tx) -> Result<(), Error> {
-        let customers: Vec<_> =
-            rows.iter().map(|row| Key { tenant: &row.tenant, id: &row.customer }).collect();
+        let customers: Vec<_> = rows
+            .iter()
+            .map(|row| Key {
+                tenant: &row.tenant,
+                id: &row.customer,
+            })
+            .collect();
         let statement = match tx.dialect() {
             Dialect::Sqlite => EMAILS,
             Dialect::Postgres => EMAILS_POSTGRES,
         };
-        let found = tx.query(statement).bind(Key::list(&customers)?).fetch_all().await?;
+        let found = tx
+            .query(statement)
+            .bind(Key::list(&customers)?)
+            .fetch_all()
+            .await?;
         let mut emails: HashMap<(TenantId, String), Option<String>> = HashMap::new();
         for row in &found {
             emails.insert((row.get("tenant")?, row.get("id")?), row.get("email")?);
@@ -110,8 +131,15 @@ impl Record for Order {
 
     /// A new address of the customer alone is no change of the order: it comes along with the next one.
     fn over(&self, old: &Self) -> Option<Self> {
-        let filed = Self { version: old.version, email: old.email.clone(), ..self.clone() };
-        (filed != *old).then(|| Self { version: old.version + 1, ..self.clone() })
+        let filed = Self {
+            version: old.version,
+            email: old.email.clone(),
+            ..self.clone()
+        };
+        (filed != *old).then(|| Self {
+            version: old.version + 1,
+            ..self.clone()
+        })
     }
 
     fn event_type(&self, old: &Self) -> &'static str {

@@ -52,16 +52,23 @@ pub(crate) struct Key<'k> {
 }
 
 impl Key<'_> {
-    /// Writes keys as the parameter of a [`for_keys`](crate::record::for_keys) statement.
+    /// Writes keys as the parameter of a [`for_keys`] statement.
     pub(crate) fn list(keys: &[Key<'_>]) -> Result<String, Error> {
-        serde_json::to_string(keys).map_err(|error| Error::invalid("a key is no JSON").with_source(error))
+        serde_json::to_string(keys)
+            .map_err(|error| Error::invalid("a key is no JSON").with_source(error))
     }
 }
 
 /// Writes one statement for both databases that meets the keys of a JSON list, `$1`, as `given.value`.
 macro_rules! for_keys {
     (sqlite: $select:literal, $from:literal, $on:literal) => {
-        concat!($select, " from json_each($1) as given join ", $from, " on ", $on)
+        concat!(
+            $select,
+            " from json_each($1) as given join ",
+            $from,
+            " on ",
+            $on
+        )
     };
     (postgres: $select:literal, $from:literal, $on:literal) => {
         concat!(
@@ -78,7 +85,8 @@ pub(crate) use for_keys;
 /// A version as a column holds it.
 pub(crate) fn version_of(row: &Row) -> Result<u64, Error> {
     let version: i64 = row.get("version")?;
-    u64::try_from(version).map_err(|error| Error::invalid("a version is negative").with_source(error))
+    u64::try_from(version)
+        .map_err(|error| Error::invalid("a version is negative").with_source(error))
 }
 
 /// A version as a column takes it.

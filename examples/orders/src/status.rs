@@ -66,7 +66,11 @@ impl Status {
     }
 
     fn settled(&self) -> &'static str {
-        if self.settled { "settled: nothing is left to do" } else { "not settled: run `orders work`" }
+        if self.settled {
+            "settled: nothing is left to do"
+        } else {
+            "not settled: run `orders work`"
+        }
     }
 }
 
@@ -81,7 +85,9 @@ impl fmt::Display for Status {
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for ((name, before), (_, after)) in self.before.counts().into_iter().zip(self.after.counts()) {
+        for ((name, before), (_, after)) in
+            self.before.counts().into_iter().zip(self.after.counts())
+        {
             writeln!(f, "{name:<10}{after:>10}{:>10} new", after - before)?;
         }
         f.write_str(self.after.settled())

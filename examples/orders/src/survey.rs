@@ -17,7 +17,10 @@ pub(crate) fn tasks() -> Tasks {
 }
 
 fn follow_up(order: &Order) -> Later<SendSurvey> {
-    SendSurvey { order: order.id.clone() }.after(days(3))
+    SendSurvey {
+        order: order.id.clone(),
+    }
+    .after(days(3))
 }
 
 impl Task for SendSurvey {
@@ -25,7 +28,12 @@ impl Task for SendSurvey {
 
     async fn run(&self, cx: &mut TaskContext<'_>) -> Result<(), HandlerError> {
         let tenant = cx.tenant().clone();
-        cx.tx().query(SEND).bind(tenant).bind(&self.order).execute().await?;
+        cx.tx()
+            .query(SEND)
+            .bind(tenant)
+            .bind(&self.order)
+            .execute()
+            .await?;
         Ok(())
     }
 }

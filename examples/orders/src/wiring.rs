@@ -29,7 +29,11 @@ pub(crate) async fn service(store: &Store, mails: PathBuf) -> Result<Service, Er
     Service::builder("orders", store.clone())
         .with_migrations(MIGRATIONS)
         .with(History::of::<Order>().and::<Customer>())
-        .with(Notifications::to_folder(mails).with_sender("shop@example.org").with_rules(mails::rules()))
+        .with(
+            Notifications::to_folder(mails)
+                .with_sender("shop@example.org")
+                .with_rules(mails::rules()),
+        )
         .with(survey::tasks())
         .handle(Revenue.from(Start::Beginning))
         .build()

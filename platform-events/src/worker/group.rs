@@ -18,10 +18,9 @@ use crate::log::{LogRow, Position};
 use crate::pattern::Pattern;
 use crate::registry::{Erased, Registration, Spec};
 
-/// Process deaths after which a lane runs alone.
-const CRASHES_ALONE: i64 = 2;
-/// How many events one read can bring.
-const READ_MOST: usize = 1_000;
+/// How many events run alone after their process has died with them ahead. A killer further on costs another
+/// death; the price of a larger number is paid by every process that is killed for no fault of an event.
+const SUSPECTS: usize = 64;
 /// How many retries of different keys of one group run at the same time.
 const RETRIES_MAX: usize = 8;
 
@@ -169,11 +168,7 @@ impl Lane {
             seen: AtomicI64::new(taken.position),
             in_hand: Mutex::default(),
             losses: Mutex::default(),
-            suspects: AtomicUsize::new(if taken.crashes >= CRASHES_ALONE {
-                READ_MOST
-            } else {
-                0
-            }),
+            suspects: AtomicUsize::new(if taken.crashes > 0 { SUSPECTS } else { 0 }),
             retrying: AtomicUsize::new(0),
         }
     }

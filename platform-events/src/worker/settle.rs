@@ -366,7 +366,9 @@ fn split_by_depth(records: Vec<Record>) -> (Vec<Record>, Vec<Record>) {
     records.into_iter().partition(|record| record.depth <= most)
 }
 
-const IN_HAND: &str = "update platform_lane set in_hand = $4
+/// Deaths are counted for one event: another one in hand starts with the death that made it a suspect.
+const IN_HAND: &str = "update platform_lane
+    set crashes = case when in_hand = $4 then crashes else 1 end, in_hand = $4
     where group_id = $1 and lane = $2 and token = $3";
 const PARK_DEEP: &str =
     "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,

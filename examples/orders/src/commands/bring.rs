@@ -17,29 +17,51 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Imports the sample and says where to look.
 pub(crate) async fn sample(opened: &Opened) -> Result<Counts, Failure> {
-    let arguments = ImportArguments { files: Vec::new(), backfill: false, strict: false, rejects: None };
+    let arguments = ImportArguments {
+        files: Vec::new(),
+        backfill: false,
+        strict: false,
+        rejects: None,
+    };
     let counts = bring(opened, &Input::samples(), &arguments).await?;
     let Opened { place, mails, .. } = opened;
-    say(format_args!("tables: {place}   mails: {mails}   look: cargo run -p orders -- revenue"))?;
+    say(format_args!(
+        "tables: {place}   mails: {mails}   look: cargo run -p orders -- revenue"
+    ))?;
     Ok(counts)
 }
 
 /// Imports files.
-pub(crate) async fn import(opened: &Opened, arguments: &ImportArguments) -> Result<Counts, Failure> {
+pub(crate) async fn import(
+    opened: &Opened,
+    arguments: &ImportArguments,
+) -> Result<Counts, Failure> {
     if arguments.rejects.is_some() && arguments.files.len() > 1 {
         let message = "--rejects is for one FILE; import the files one by one, or leave it out";
         return Err(Failure::Wrong(message.to_owned()));
     }
-    let inputs: Vec<Input> = arguments.files.iter().map(|path| Input::named(path)).collect();
+    let inputs: Vec<Input> = arguments
+        .files
+        .iter()
+        .map(|path| Input::named(path))
+        .collect();
     bring(opened, &inputs, arguments).await
 }
 
 /// Handles events until a signal comes or, if asked, until nothing is left to do.
 pub(crate) async fn work(opened: &Opened, is_until_settled: bool) -> Result<(), Failure> {
-    if is_until_settled { settle(&opened.service).await } else { Ok(opened.service.run_until_signalled().await?) }
+    if is_until_settled {
+        settle(&opened.service).await
+    } else {
+        Ok(opened.service.run_until_signalled().await?)
+    }
 }
 
-async fn bring(opened: &Opened, inputs: &[Input], arguments: &ImportArguments) -> Result<Counts, Failure> {
+async fn bring(
+    opened: &Opened,
+    inputs: &[Input],
+    arguments: &ImportArguments,
+) -> Result<Counts, Failure> {
     let Opened { store, service, .. } = opened;
     let before = Status::of(store, service).await?;
     let import = Import {
@@ -55,21 +77,41 @@ async fn bring(opened: &Opened, inputs: &[Input], arguments: &ImportArguments) -
     }
     settle(service).await?;
     let after = Status::of(store, service).await?;
-    say(format_args!("\n{}", Summary { before: &before, after: &after }))?;
+    say(format_args!(
+        "\n{}",
+        Summary {
+            before: &before,
+            after: &after
+        }
+    ))?;
     Ok(all)
 }
 
 fn tell(input: &Input, imported: &Imported) -> Result<(), Failure> {
-    let Imported { counts, ignored, rejects } = imported;
-    let Counts { created, changed, unchanged, rejected } = *counts;
+    let Imported {
+        counts,
+        ignored,
+        rejects,
+    } = imported;
+    let Counts {
+        created,
+        changed,
+        unchanged,
+        rejected,
+    } = *counts;
     let (name, rows) = (input.name(), counts.rows());
     let refused = match rejected {
         0 => "0 rejected".to_owned(),
         _ => format!("warning: {rejected} rejected, see {}", rejects.display()),
     };
-    say(format_args!("{name}: {rows} rows, {created} new, {changed} changed, {unchanged} unchanged, {refused}"))?;
+    say(format_args!(
+        "{name}: {rows} rows, {created} new, {changed} changed, {unchanged} unchanged, {refused}"
+    ))?;
     if !ignored.is_empty() {
-        say(format_args!("note: {name} has columns that are ignored: {}", ignored.join(", ")))?;
+        say(format_args!(
+            "note: {name} has columns that are ignored: {}",
+            ignored.join(", ")
+        ))?;
     }
     Ok(())
 }

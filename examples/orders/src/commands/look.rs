@@ -23,14 +23,26 @@ pub(crate) async fn status(opened: &Opened, is_json: bool) -> Result<(), Failure
 
 pub(crate) async fn revenue(opened: &Opened, of: &TenantArguments) -> Result<(), Failure> {
     for line in revenue::earned(&opened.store, &of.tenant).await? {
-        let revenue::Earned { country, currency, orders, total } = line;
-        say(format_args!("{country:<16}{orders:>6} orders{total:>14} {currency}"))?;
+        let revenue::Earned {
+            country,
+            currency,
+            orders,
+            total,
+        } = line;
+        say(format_args!(
+            "{country:<16}{orders:>6} orders{total:>14} {currency}"
+        ))?;
     }
     Ok(())
 }
 
 /// Tells the changes of one object, newest first.
-pub(crate) async fn history(opened: &Opened, kind: &str, id: &str, of: &TenantArguments) -> Result<(), Failure> {
+pub(crate) async fn history(
+    opened: &Opened,
+    kind: &str,
+    id: &str,
+    of: &TenantArguments,
+) -> Result<(), Failure> {
     let timeline = Timeline::of(&opened.store, &of.tenant, kind, id);
     let mut page = timeline.page(None, PAGE).await?;
     if page.entries.is_empty() {
@@ -49,10 +61,16 @@ pub(crate) async fn history(opened: &Opened, kind: &str, id: &str, of: &TenantAr
 fn tell(entry: &Entry) -> std::io::Result<()> {
     let actor = entry.actor.as_deref().unwrap_or("nobody");
     let time = entry.occurred_at.format("%Y-%m-%d %H:%M");
-    say(format_args!("version {}: {} by {actor} at {time}", entry.version, entry.event_type))?;
+    say(format_args!(
+        "version {}: {} by {actor} at {time}",
+        entry.version, entry.event_type
+    ))?;
     entry.changes.iter().try_for_each(|field| {
         let ChangedField { path, old, new, .. } = field;
-        let (old, new) = (old.as_ref().map(|old| old.get()), new.as_ref().map(|new| new.get()));
+        let (old, new) = (
+            old.as_ref().map(|old| old.get()),
+            new.as_ref().map(|new| new.get()),
+        );
         match (old, new) {
             (None, new) => say(format_args!("  {path}: {}", new.unwrap_or("changed"))),
             (Some(old), new) => say(format_args!("  {path}: {old} → {}", new.unwrap_or("gone"))),

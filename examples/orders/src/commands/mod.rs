@@ -30,7 +30,15 @@ impl Opened {
         let mails = arguments.mails();
         let service = wiring::service(&store, mails.clone()).await?;
         let url = &arguments.store;
-        let place = url.rsplit_once('@').map_or(url.as_str(), |(_, place)| place).to_owned();
-        Ok(Self { store, service, place, mails: mails.display().to_string() })
+        let place = url
+            .rsplit_once('@')
+            .map_or(url.as_str(), |(_, place)| place)
+            .to_owned();
+        Ok(Self {
+            store,
+            service,
+            place,
+            mails: mails.display().to_string(),
+        })
     }
 }

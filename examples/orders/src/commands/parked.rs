@@ -23,20 +23,42 @@ pub(crate) async fn parked(opened: &Opened, narrowed: &FilterArguments) -> Resul
 }
 
 fn tell(event: &ParkedEvent) -> std::io::Result<()> {
-    let ParkedEvent { position, event_type, handler, attempts, cause, reason, .. } = event;
-    say(format_args!("{position} {event_type} in {handler}: {cause} after {attempts} attempts: {reason}"))
+    let ParkedEvent {
+        position,
+        event_type,
+        handler,
+        attempts,
+        cause,
+        reason,
+        ..
+    } = event;
+    say(format_args!(
+        "{position} {event_type} in {handler}: {cause} after {attempts} attempts: {reason}"
+    ))
 }
 
 pub(crate) async fn redrive(opened: &Opened, decision: &Decision) -> Result<(), Failure> {
     let (filter, actor) = meant(decision);
-    let count = opened.service.parking().redrive(&filter, &actor, &decision.because).await?;
-    Ok(say(format_args!("{count} events are tried again by the next `orders work`"))?)
+    let count = opened
+        .service
+        .parking()
+        .redrive(&filter, &actor, &decision.because)
+        .await?;
+    Ok(say(format_args!(
+        "{count} events are tried again by the next `orders work`"
+    ))?)
 }
 
 pub(crate) async fn discard(opened: &Opened, decision: &Decision) -> Result<(), Failure> {
     let (filter, actor) = meant(decision);
-    let count = opened.service.parking().discard(&filter, &actor, &decision.because).await?;
-    Ok(say(format_args!("{count} events are given up; later ones go on with the next `orders work`"))?)
+    let count = opened
+        .service
+        .parking()
+        .discard(&filter, &actor, &decision.because)
+        .await?;
+    Ok(say(format_args!(
+        "{count} events are given up; later ones go on with the next `orders work`"
+    ))?)
 }
 
 fn meant(decision: &Decision) -> (Filter, platform_core::Actor) {

@@ -78,7 +78,11 @@ impl Batches<'_> {
     fn said<R: Record>(&self, new: &R, change: Change) -> Change {
         let happened_at = new.happened_at(change.event_type());
         let change = change.by(Actor::service("import")).in_batch(self.name);
-        let change = if self.is_backfill { change.muted() } else { change };
+        let change = if self.is_backfill {
+            change.muted()
+        } else {
+            change
+        };
         match happened_at {
             Some(time) => change.at(time),
             None => change,
@@ -94,7 +98,11 @@ fn distinct<R: Record>(rows: &[R]) -> usize {
 
 async fn lock<R: Record>(rows: &[R], tx: &mut Tx) -> Result<HashMap<(TenantId, String), R>, Error> {
     let keys: Vec<Key<'_>> = rows.iter().map(Record::key).collect();
-    let found = tx.query(R::locking(tx.dialect())).bind(Key::list(&keys)?).fetch_all().await?;
+    let found = tx
+        .query(R::locking(tx.dialect()))
+        .bind(Key::list(&keys)?)
+        .fetch_all()
+        .await?;
     let read = |row| {
         let old = R::read(row)?;
         let Key { tenant, id } = old.key();
@@ -108,7 +116,8 @@ async fn save<R: Record>(row: &R, tx: &mut Tx) -> Result<(), Error> {
         0 => {
             let Key { tenant, id } = row.key();
             let kind = R::KIND;
-            let message = format!("another import wrote {kind} {id:?} of tenant {tenant} meanwhile");
+            let message =
+                format!("another import wrote {kind} {id:?} of tenant {tenant} meanwhile");
             Err(Error::new(ErrorKind::Conflict, message))
         }
         _ => Ok(()),

@@ -41,14 +41,25 @@ impl Header {
     pub(crate) fn of(record: &ByteRecord) -> Result<Self, String> {
         let names: Vec<String> = record
             .iter()
-            .map(|cell| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').trim().to_lowercase())
+            .map(|cell| {
+                String::from_utf8_lossy(cell)
+                    .trim_start_matches('\u{feff}')
+                    .trim()
+                    .to_lowercase()
+            })
             .collect();
         let has = |column: &&str| names.iter().any(|name| name == column);
-        let kind = Kind::ALL.into_iter().find(|kind| kind.columns().iter().all(|column| has(column)));
-        let Some(kind) = kind else { return Err(unknown(&names)) };
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.columns().iter().all(&has));
+        let Some(kind) = kind else {
+            return Err(unknown(&names));
+        };
         let header = Self { names, kind };
         match header.twice() {
-            Some(name) => Err(format!("the column {name} is there twice; rename one of them")),
+            Some(name) => Err(format!(
+                "the column {name} is there twice; rename one of them"
+            )),
             None => Ok(header),
         }
     }
@@ -81,14 +92,24 @@ impl Header {
     }
 
     fn twice(&self) -> Option<&str> {
-        let is_again = |(place, name): &(usize, &String)| self.is_known(name) && self.place(name) != Some(*place);
-        self.names.iter().enumerate().find(is_again).map(|(_, name)| name.as_str())
+        let is_again = |(place, name): &(usize, &String)| {
+            self.is_known(name) && self.place(name) != Some(*place)
+        };
+        self.names
+            .iter()
+            .enumerate()
+            .find(is_again)
+            .map(|(_, name)| name.as_str())
     }
 }
 
 fn unknown(names: &[String]) -> String {
     let known = Kind::ALL.map(|kind| format!("`{}`", kind.columns().join(",")));
-    format!("its first line is `{}`; it has to name the columns {}", names.join(","), known.join(" or "))
+    format!(
+        "its first line is `{}`; it has to name the columns {}",
+        names.join(","),
+        known.join(" or ")
+    )
 }
 
 #[cfg(test)]
@@ -102,9 +123,13 @@ mod tests {
     #[test]
     fn the_columns_tell_the_kind_in_any_order() {
         let customers = header("\u{feff}Country,city, id,email,name,tenant,note").unwrap();
-        assert_eq!((customers.kind(), customers.place("id")), (Kind::Customers, Some(2)));
+        assert_eq!(
+            (customers.kind(), customers.place("id")),
+            (Kind::Customers, Some(2))
+        );
         assert_eq!(customers.ignored(), ["note"]);
-        let orders = header("id,customer,status,ordered_at,required_at,shipped_at,currency,total").unwrap();
+        let orders =
+            header("id,customer,status,ordered_at,required_at,shipped_at,currency,total").unwrap();
         assert_eq!((orders.kind(), orders.width()), (Kind::Orders, 8));
     }
 

@@ -19,7 +19,10 @@ const RECORD_MAX: usize = 1024 * 1024;
 pub(crate) enum Input {
     File(PathBuf),
     Standard,
-    Sample { name: &'static str, bytes: &'static [u8] },
+    Sample {
+        name: &'static str,
+        bytes: &'static [u8],
+    },
 }
 
 /// The bytes of an input.
@@ -46,8 +49,14 @@ impl Input {
     /// The customers and orders that come with the program.
     pub(crate) fn samples() -> [Self; 2] {
         [
-            Self::Sample { name: "customers.csv", bytes: include_bytes!("../../sample/customers.csv") },
-            Self::Sample { name: "orders.csv", bytes: include_bytes!("../../sample/orders.csv") },
+            Self::Sample {
+                name: "customers.csv",
+                bytes: include_bytes!("../../sample/customers.csv"),
+            },
+            Self::Sample {
+                name: "orders.csv",
+                bytes: include_bytes!("../../sample/orders.csv"),
+            },
         ]
     }
 
@@ -75,14 +84,29 @@ impl Input {
         let (bytes, size): (Pin<Box<dyn AsyncRead + Send>>, _) = match self {
             Self::File(path) => {
                 let place = path.display();
-                let file = tokio::fs::File::open(path).await.map_err(Failure::file("open", &place))?;
-                let facts = file.metadata().await.map_err(Failure::file("read", &place))?;
-                (Box::pin(file), Some(facts.len()).filter(|_| facts.is_file()))
+                let file = tokio::fs::File::open(path)
+                    .await
+                    .map_err(Failure::file("open", &place))?;
+                let facts = file
+                    .metadata()
+                    .await
+                    .map_err(Failure::file("read", &place))?;
+                (
+                    Box::pin(file),
+                    Some(facts.len()).filter(|_| facts.is_file()),
+                )
             }
             Self::Standard => (Box::pin(tokio::io::stdin()), None),
             Self::Sample { bytes, .. } => (Box::pin(*bytes), u64::try_from(bytes.len()).ok()),
         };
-        Ok(Stream { bytes, size, since_mark: 0, total: 0, last: 0, is_crlf: None })
+        Ok(Stream {
+            bytes,
+            size,
+            since_mark: 0,
+            total: 0,
+            last: 0,
+            is_crlf: None,
+        })
     }
 }
 
@@ -104,7 +128,8 @@ impl Stream {
         self.total += u64::try_from(read.len()).unwrap_or(0);
         if self.is_crlf.is_none() {
             let end = read.iter().position(|byte| *byte == b'\n');
-            self.is_crlf = end.map(|end| end.checked_sub(1).map_or(self.last, |before| read[before]) == b'\r');
+            self.is_crlf =
+                end.map(|end| end.checked_sub(1).map_or(self.last, |before| read[before]) == b'\r');
         }
         self.last = read.last().copied().unwrap_or(self.last);
     }
@@ -117,7 +142,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.since_mark > RECORD_MAX {
-            let reason = format!("a row has more than {RECORD_MAX} bytes; is a quotation mark left open?");
+            let reason =
+                format!("a row has more than {RECORD_MAX} bytes; is a quotation mark left open?");
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, reason)));
         }
         let before = buffer.filled().len();

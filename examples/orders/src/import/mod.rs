@@ -87,21 +87,43 @@ impl AddAssign for Counts {
 
 impl Import {
     /// Imports everything of one input. Rows that are not usable go to the reject file, the rest goes on.
-    pub(crate) async fn take(&self, input: &Input, rejects: Option<PathBuf>) -> Result<Imported, Failure> {
+    pub(crate) async fn take(
+        &self,
+        input: &Input,
+        rejects: Option<PathBuf>,
+    ) -> Result<Imported, Failure> {
         let name = input.name();
         let stream = input.open().await?;
         let progress = Progress::of(&name, stream.size);
         // Rows of a wrong length are refused one by one, with a reason.
-        let mut reader = AsyncReaderBuilder::new().flexible(true).has_headers(false).create_reader(stream);
+        let mut reader = AsyncReaderBuilder::new()
+            .flexible(true)
+            .has_headers(false)
+            .create_reader(stream);
         let mut first = ByteRecord::new();
         let failed = |error: csv_async::Error| Failure::file("read", &name)(error.into());
         if !reader.read_byte_record(&mut first).await.map_err(failed)? {
-            return Err(Failure::Wrong(format!("{name} is empty; its first line names the columns")));
+            return Err(Failure::Wrong(format!(
+                "{name} is empty; its first line names the columns"
+            )));
         }
-        let header = Header::of(&first).map_err(|reason| Failure::Wrong(format!("{name} cannot be imported: {reason}")))?;
+        let header = Header::of(&first)
+            .map_err(|reason| Failure::Wrong(format!("{name} cannot be imported: {reason}")))?;
         let rejects = Rejects::new(rejects.unwrap_or_else(|| input.rejects()), header.names());
-        let batches = Batches { store: &self.store, publisher: &self.publisher, name: &name, is_backfill: self.is_backfill };
-        let rows = Rows { name: name.clone(), reader, header, rejects, progress, counts: Counts::default() };
+        let batches = Batches {
+            store: &self.store,
+            publisher: &self.publisher,
+            name: &name,
+            is_backfill: self.is_backfill,
+        };
+        let rows = Rows {
+            name: name.clone(),
+            reader,
+            header,
+            rejects,
+            progress,
+            counts: Counts::default(),
+        };
         match rows.header.kind() {
             Kind::Customers => rows.write_as::<Customer>(&batches).await,
             Kind::Orders => rows.write_as::<Order>(&batches).await,
@@ -139,7 +161,9 @@ impl Rows {
             match Cells::of(&self.header, &record).and_then(|cells| R::of(&cells)) {
                 Ok(row) => return Ok(Some(row)),
                 Err(why) => {
-                    self.rejects.keep(self.line_of(&record), &why, &record).await?;
+                    self.rejects
+                        .keep(self.line_of(&record), &why, &record)
+                        .await?;
                     self.counts.rejected += 1;
                 }
             }
@@ -159,20 +183,35 @@ impl Rows {
         let end = self.reader.position();
         let within = row.iter().flatten().filter(|byte| **byte == b'\n').count();
         let after = u64::from(self.reader.get_ref().has_ended_line(end.byte()));
-        end.line().saturating_sub(u64::try_from(within).unwrap_or(0) + after)
+        end.line()
+            .saturating_sub(u64::try_from(within).unwrap_or(0) + after)
     }
 
-    async fn commit<R: Record>(&mut self, batch: &mut Vec<R>, batches: &Batches<'_>) -> Result<(), Failure> {
+    async fn commit<R: Record>(
+        &mut self,
+        batch: &mut Vec<R>,
+        batches: &Batches<'_>,
+    ) -> Result<(), Failure> {
         self.counts += batches.write(batch).await?;
         batch.clear();
-        self.progress.at(self.counts.rows(), self.reader.position().byte());
+        self.progress
+            .at(self.counts.rows(), self.reader.position().byte());
         Ok(())
     }
 
     async fn finish(self) -> Result<Imported, Failure> {
-        let ignored = self.header.ignored().into_iter().map(str::to_owned).collect();
+        let ignored = self
+            .header
+            .ignored()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         let path = self.rejects.path().to_owned();
         self.rejects.finish().await?;
-        Ok(Imported { counts: self.counts, ignored, rejects: path })
+        Ok(Imported {
+            counts: self.counts,
+            ignored,
+            rejects: path,
+        })
     }
 }

@@ -19,7 +19,11 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn of(name: &str, size: Option<u64>) -> Self {
         let bar = io::stderr().is_terminal().then(|| bar(name, size));
-        Self { name: name.to_owned(), bar, told: 0 }
+        Self {
+            name: name.to_owned(),
+            bar,
+            told: 0,
+        }
     }
 
     /// Tells how many rows are committed and how many bytes are read.
@@ -46,8 +50,13 @@ impl Drop for Progress {
 
 fn bar(name: &str, size: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr());
-    let template = if size.is_some() { WITH_SIZE } else { WITHOUT_SIZE };
+    let template = if size.is_some() {
+        WITH_SIZE
+    } else {
+        WITHOUT_SIZE
+    };
     // A template that this library does not know leaves the bar in its plain style.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(name.to_owned())
 }

@@ -19,8 +19,15 @@ pub(crate) struct Rejects {
 
 impl Rejects {
     pub(crate) fn new(path: PathBuf, columns: &[String]) -> Self {
-        let header = ["line", "reason"].map(str::to_owned).into_iter().chain(columns.iter().cloned());
-        Self { path, header: header.collect(), writer: None }
+        let header = ["line", "reason"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(columns.iter().cloned());
+        Self {
+            path,
+            header: header.collect(),
+            writer: None,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -28,17 +35,30 @@ impl Rejects {
     }
 
     /// Keeps a refused row.
-    pub(crate) async fn keep(&mut self, line: u64, why: &Refusal, row: &ByteRecord) -> Result<(), Failure> {
+    pub(crate) async fn keep(
+        &mut self,
+        line: u64,
+        why: &Refusal,
+        row: &ByteRecord,
+    ) -> Result<(), Failure> {
         let mut kept = ByteRecord::from(vec![line.to_string().as_str(), &why.0]);
         row.iter().for_each(|cell| kept.push_field(cell));
         if self.writer.is_none() {
-            let file = File::create(&self.path).await.map_err(Failure::file("write", self.path.display()))?;
+            let file = File::create(&self.path)
+                .await
+                .map_err(Failure::file("write", self.path.display()))?;
             let mut writer = AsyncWriterBuilder::new().flexible(true).create_writer(file);
-            writer.write_record(&self.header).await.map_err(|error| self.failed(error))?;
+            writer
+                .write_record(&self.header)
+                .await
+                .map_err(|error| self.failed(error))?;
             self.writer = Some(writer);
         }
         match &mut self.writer {
-            Some(writer) => writer.write_byte_record(&kept).await.map_err(|error| self.failed(error)),
+            Some(writer) => writer
+                .write_byte_record(&kept)
+                .await
+                .map_err(|error| self.failed(error)),
             None => Ok(()),
         }
     }
@@ -46,9 +66,10 @@ impl Rejects {
     /// Brings everything to the file.
     pub(crate) async fn finish(mut self) -> Result<(), Failure> {
         match &mut self.writer {
-            Some(writer) => {
-                writer.flush().await.map_err(Failure::file("write", self.path.display()))
-            }
+            Some(writer) => writer
+                .flush()
+                .await
+                .map_err(Failure::file("write", self.path.display())),
             None => Ok(()),
         }
     }

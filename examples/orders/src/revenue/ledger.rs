@@ -49,15 +49,24 @@ pub(crate) struct Ledger {
 pub(crate) struct TooLarge;
 
 impl Sum {
-    pub(crate) const NONE: Self = Self { orders: 0, total: Money::ZERO };
+    pub(crate) const NONE: Self = Self {
+        orders: 0,
+        total: Money::ZERO,
+    };
 
     pub(crate) fn plus(self, other: Self) -> Result<Self, TooLarge> {
         let total = self.total.plus(other.total).ok_or(TooLarge)?;
-        Ok(Self { orders: self.orders + other.orders, total })
+        Ok(Self {
+            orders: self.orders + other.orders,
+            total,
+        })
     }
 
     fn negated(self) -> Self {
-        Self { orders: -self.orders, total: self.total.negated() }
+        Self {
+            orders: -self.orders,
+            total: self.total.negated(),
+        }
     }
 }
 
@@ -69,37 +78,78 @@ impl Buyer {
 
 impl Ledger {
     /// Takes what an order was out, and what it is in.
-    pub(crate) fn order(&mut self, before: Option<&Order>, after: Option<&Order>) -> Result<(), TooLarge> {
+    pub(crate) fn order(
+        &mut self,
+        before: Option<&Order>,
+        after: Option<&Order>,
+    ) -> Result<(), TooLarge> {
         let counted = |order: &&Order| !order.is_cancelled();
         if let Some(order) = before.filter(counted) {
-            self.add_order(order, Sum { orders: 1, total: order.total }.negated())?;
+            self.add_order(
+                order,
+                Sum {
+                    orders: 1,
+                    total: order.total,
+                }
+                .negated(),
+            )?;
         }
         if let Some(order) = after.filter(counted) {
-            self.add_order(order, Sum { orders: 1, total: order.total })?;
+            self.add_order(
+                order,
+                Sum {
+                    orders: 1,
+                    total: order.total,
+                },
+            )?;
         }
         Ok(())
     }
 
     fn add_order(&mut self, order: &Order, sum: Sum) -> Result<(), TooLarge> {
-        let buyer = self.buyers.entry((order.tenant.clone(), order.customer.clone())).or_default();
-        let spent = buyer.spent.entry(order.currency.clone()).or_insert(Sum::NONE);
+        let buyer = self
+            .buyers
+            .entry((order.tenant.clone(), order.customer.clone()))
+            .or_default();
+        let spent = buyer
+            .spent
+            .entry(order.currency.clone())
+            .or_insert(Sum::NONE);
         *spent = spent.plus(sum)?;
-        let line = (order.tenant.clone(), buyer.country().to_owned(), order.currency.clone());
+        let line = (
+            order.tenant.clone(),
+            buyer.country().to_owned(),
+            order.currency.clone(),
+        );
         self.add((line, sum))
     }
 
     /// Moves what a customer ordered to the country where the customer lives now.
     pub(crate) fn customer(&mut self, customer: &Customer) -> Result<(), TooLarge> {
-        let buyer = self.buyers.entry((customer.tenant.clone(), customer.id.clone())).or_default();
+        let buyer = self
+            .buyers
+            .entry((customer.tenant.clone(), customer.id.clone()))
+            .or_default();
         let from = buyer.country().to_owned();
         buyer.country.clone_from(&customer.country);
         let to = buyer.country().to_owned();
-        let line = |country: &str, currency: &str| (customer.tenant.clone(), country.to_owned(), currency.to_owned());
+        let line = |country: &str, currency: &str| {
+            (
+                customer.tenant.clone(),
+                country.to_owned(),
+                currency.to_owned(),
+            )
+        };
         let moves: Vec<(Line, Sum)> = buyer
             .spent
             .iter()
             .filter(|_| from != to)
-            .flat_map(|(currency, sum)| [(line(&from, currency), sum.negated()), (line(&to, currency), *sum)])
+            .flat_map(|(currency, sum)| {
+                [
+                    (line(&from, currency), sum.negated()),
+                    (line(&to, currency), *sum),
+                ]
+            })
             .collect();
         moves.into_iter().try_for_each(|added| self.add(added))
     }
@@ -144,32 +194,53 @@ mod tests {
     }
 
     fn lines(ledger: &Ledger) -> Vec<(&str, i64, String)> {
-        let told = |((_, country, _), sum): (&'_ Line, &Sum)| (sum.orders, sum.total.to_string(), country.clone());
+        let told = |((_, country, _), sum): (&'_ Line, &Sum)| {
+            (sum.orders, sum.total.to_string(), country.clone())
+        };
         let lines: Vec<_> = ledger.added.iter().map(told).collect();
         let names = ledger.added.keys().map(|(_, country, _)| country.as_str());
-        names.zip(lines).map(|(name, (orders, total, _))| (name, orders, total)).collect()
+        names
+            .zip(lines)
+            .map(|(name, (orders, total, _))| (name, orders, total))
+            .collect()
     }
 
     #[test]
     fn an_order_counts_until_it_is_cancelled() {
         let mut ledger = Ledger::default();
-        let (placed, dearer) = (order("O-1", "placed", "10.00"), order("O-1", "placed", "12.50"));
+        let (placed, dearer) = (
+            order("O-1", "placed", "10.00"),
+            order("O-1", "placed", "12.50"),
+        );
         ledger.order(None, Some(&placed)).unwrap();
         ledger.order(Some(&placed), Some(&dearer)).unwrap();
         assert_eq!(lines(&ledger), [(UNKNOWN, 1, "12.50".to_owned())]);
-        ledger.order(Some(&dearer), Some(&order("O-1", "cancelled", "12.50"))).unwrap();
+        ledger
+            .order(Some(&dearer), Some(&order("O-1", "cancelled", "12.50")))
+            .unwrap();
         assert_eq!(lines(&ledger), [(UNKNOWN, 0, "0.00".to_owned())]);
     }
 
     #[test]
     fn a_customer_who_moves_takes_the_revenue_along() {
         let mut ledger = Ledger::default();
-        ledger.order(None, Some(&order("O-1", "placed", "10.00"))).unwrap();
+        ledger
+            .order(None, Some(&order("O-1", "placed", "10.00")))
+            .unwrap();
         ledger.customer(&customer("Norway")).unwrap();
-        ledger.order(None, Some(&order("O-2", "placed", "0.5"))).unwrap();
+        ledger
+            .order(None, Some(&order("O-2", "placed", "0.5")))
+            .unwrap();
         ledger.customer(&customer("Peru")).unwrap();
         ledger.customer(&customer("Peru")).unwrap();
-        let expected = [("Norway", 0, "0.00"), ("Peru", 2, "10.50"), (UNKNOWN, 0, "0.00")];
-        assert_eq!(lines(&ledger), expected.map(|(name, orders, total)| (name, orders, total.to_owned())));
+        let expected = [
+            ("Norway", 0, "0.00"),
+            ("Peru", 2, "10.50"),
+            (UNKNOWN, 0, "0.00"),
+        ];
+        assert_eq!(
+            lines(&ledger),
+            expected.map(|(name, orders, total)| (name, orders, total.to_owned()))
+        );
     }
 }

@@ -35,7 +35,11 @@ pub(crate) struct Earned {
 
 impl Input for Sale {
     fn patterns() -> Vec<String> {
-        [EntityChanged::<Customer>::patterns(), EntityChanged::<Order>::patterns()].concat()
+        [
+            EntityChanged::<Customer>::patterns(),
+            EntityChanged::<Order>::patterns(),
+        ]
+        .concat()
     }
 
     fn concerns(envelope: &Envelope) -> bool {
@@ -65,7 +69,10 @@ impl BatchHandler for Revenue {
         for sale in sales {
             let added = match &**sale {
                 Sale::Order(change) => ledger.order(change.before.as_ref(), change.after.as_ref()),
-                Sale::Customer(change) => change.after.as_ref().map_or(Ok(()), |customer| ledger.customer(customer)),
+                Sale::Customer(change) => change
+                    .after
+                    .as_ref()
+                    .map_or(Ok(()), |customer| ledger.customer(customer)),
             };
             added.map_err(Reject::reject)?;
         }

@@ -22,14 +22,23 @@ pub(crate) async fn load<'s>(
         Dialect::Postgres => BUYERS_POSTGRES,
     };
     let keys: Vec<Key<'_>> = keys.into_iter().collect();
-    let rows = tx.query(statement).bind(Key::list(&keys)?).fetch_all().await?;
+    let rows = tx
+        .query(statement)
+        .bind(Key::list(&keys)?)
+        .fetch_all()
+        .await?;
     let mut ledger = Ledger::default();
     for row in &rows {
         let spent: String = row.get("spent")?;
         let spent = serde_json::from_str(&spent)
             .map_err(|error| format!("revenue_customer.spent is damaged: {error}").reject())?;
-        let buyer = Buyer { country: row.get("country")?, spent };
-        ledger.buyers.insert((row.get("tenant")?, row.get("customer")?), buyer);
+        let buyer = Buyer {
+            country: row.get("country")?,
+            spent,
+        };
+        ledger
+            .buyers
+            .insert((row.get("tenant")?, row.get("customer")?), buyer);
     }
     Ok(ledger)
 }
@@ -37,13 +46,21 @@ pub(crate) async fn load<'s>(
 /// An order that changes hands concerns two customers.
 fn keys(sale: &Sale) -> Vec<Key<'_>> {
     match sale {
-        Sale::Customer(change) => {
-            change.entity().map(|customer| Key { tenant: &customer.tenant, id: &customer.id }).into_iter().collect()
-        }
+        Sale::Customer(change) => change
+            .entity()
+            .map(|customer| Key {
+                tenant: &customer.tenant,
+                id: &customer.id,
+            })
+            .into_iter()
+            .collect(),
         Sale::Order(change) => [&change.before, &change.after]
             .into_iter()
             .flatten()
-            .map(|order| Key { tenant: &order.tenant, id: &order.customer })
+            .map(|order| Key {
+                tenant: &order.tenant,
+                id: &order.customer,
+            })
             .collect(),
     }
 }
@@ -66,12 +83,25 @@ pub(crate) async fn save(ledger: &Ledger, tx: &mut Tx) -> Result<(), HandlerErro
 }
 
 /// The database cannot add decimals exactly on both sides, so it is done here; the lane is serial.
-async fn add((tenant, country, currency): &Line, added: Sum, tx: &mut Tx) -> Result<(), HandlerError> {
-    let row = tx.query(LINE).bind(tenant).bind(country).bind(currency).fetch_optional().await?;
+async fn add(
+    (tenant, country, currency): &Line,
+    added: Sum,
+    tx: &mut Tx,
+) -> Result<(), HandlerError> {
+    let row = tx
+        .query(LINE)
+        .bind(tenant)
+        .bind(country)
+        .bind(currency)
+        .fetch_optional()
+        .await?;
     let old = match row {
         Some(row) => {
             let total: String = row.get("total")?;
-            Sum { orders: row.get("orders")?, total: Money::stored(&total).map_err(Reject::reject)? }
+            Sum {
+                orders: row.get("orders")?,
+                total: Money::stored(&total).map_err(Reject::reject)?,
+            }
         }
         None => Sum::NONE,
     };
@@ -103,8 +133,7 @@ pub(crate) async fn lines(store: &Store, tenant: &TenantId) -> Result<Vec<Earned
 
 const BUYERS: &str = for_keys!(sqlite: "select tenant, customer, country, spent", "revenue_customer",
     "tenant = given.value->>'tenant' and customer = given.value->>'id'");
-const BUYERS_POSTGRES: &str =
-    for_keys!(postgres: "select tenant, customer, country, spent", "revenue_customer",
+const BUYERS_POSTGRES: &str = for_keys!(postgres: "select tenant, customer, country, spent", "revenue_customer",
     "tenant = given.value->>'tenant' and customer = given.value->>'id'");
 const SAVE_BUYER: &str = "insert into revenue_customer (tenant, customer, country, spent)
     values ($1, $2, $3, $4)

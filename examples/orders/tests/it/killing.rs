@@ -40,16 +40,26 @@ async fn a_killed_import_typed_again_has_exact_totals(database: Database) {
     place.succeed(&["import", &customers, &orders]);
     assert_eq!(place.status(), expected());
     let revenue = place.succeed(&["revenue"]);
-    let orders: i64 = revenue.lines().map(|line| line.split_whitespace().nth(1).unwrap().parse::<i64>().unwrap()).sum();
+    let orders: i64 = revenue
+        .lines()
+        .map(|line| {
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<i64>()
+                .unwrap()
+        })
+        .sum();
     assert_eq!(orders, ROWS, "{revenue}");
 }
 
 /// Customers without addresses: this is about rows and events.
 fn files(place: &Place) -> (String, String) {
     let mut customers = "id,name,email,city,country\n".to_owned();
-    let mut orders = "id,customer,status,ordered_at,required_at,shipped_at,currency,total\n".to_owned();
+    let mut orders =
+        "id,customer,status,ordered_at,required_at,shipped_at,currency,total\n".to_owned();
     for n in 0..ROWS {
-        customers += &format!("C-{n},\"Name, {n}\",,,Land {}\n", n % 7);
+        customers += &format!("C-{n},\"Name, {n}\",,,Land-{}\n", n % 7);
         orders += &format!("O-{n},C-{},placed,2026-03-01,,,EUR,{n}.25\n", n % 300);
     }
     let [customers, orders] = [("c.csv", customers), ("o.csv", orders)]

@@ -19,7 +19,10 @@ impl Place {
     }
 
     pub(crate) fn with(database: Database) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), database }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            database,
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -66,7 +69,11 @@ impl Place {
 
     /// Starts a command whose end is not waited for.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        self.command(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     pub(crate) fn status(&self) -> Value {
@@ -79,15 +86,23 @@ impl Place {
 
     /// The files of the folder of mails.
     pub(crate) fn mails(&self) -> Vec<PathBuf> {
-        let Ok(files) = std::fs::read_dir(self.folder().join("mails")) else { return Vec::new() };
+        let Ok(files) = std::fs::read_dir(self.folder().join("mails")) else {
+            return Vec::new();
+        };
         let paths = files.map(|file| file.unwrap().path());
-        paths.filter(|path| path.extension().is_some_and(|kind| kind == "eml")).collect()
+        paths
+            .filter(|path| path.extension().is_some_and(|kind| kind == "eml"))
+            .collect()
     }
 }
 
 /// Everything a command wrote.
 pub(crate) fn told(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The status that the sample leads to.
@@ -101,6 +116,5 @@ pub(crate) fn sample() -> Value {
 /// Customers and orders as a file has them.
 pub(crate) const CUSTOMERS: &str = "id,name,email,city,country\n\
     C-1,Ada,ada@example.org,Oslo,Norway\nC-2,Ben,,Lima,Peru\n";
-pub(crate) const ORDERS: &str =
-    "id,customer,status,ordered_at,required_at,shipped_at,currency,total\n\
+pub(crate) const ORDERS: &str = "id,customer,status,ordered_at,required_at,shipped_at,currency,total\n\
     O-1,C-1,placed,2026-03-01,,,EUR,10.00\nO-2,C-2,placed,2026-03-02T10:00:00Z,,,EUR,5.5\n";

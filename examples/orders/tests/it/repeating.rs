@@ -10,12 +10,21 @@ const NOW_SHIPPED: &str = "id,customer,status,ordered_at,required_at,shipped_at,
 async fn the_sample_typed_twice_is_new_only_once(database: Database) {
     let place = Place::with(database);
     let first = place.succeed(&[]);
-    assert!(first.contains("orders           306       306 new"), "{first}");
+    assert!(
+        first.contains("orders           306       306 new"),
+        "{first}"
+    );
     assert_eq!(place.status(), sample());
     let second = place.succeed(&[]);
-    let counts: Vec<&str> = second.lines().filter(|line| line.ends_with(" new")).collect();
+    let counts: Vec<&str> = second
+        .lines()
+        .filter(|line| line.ends_with(" new"))
+        .collect();
     assert_eq!(counts.len(), 10, "{second}");
-    assert!(counts.iter().all(|line| line.ends_with(" 0 new")), "{second}");
+    assert!(
+        counts.iter().all(|line| line.ends_with(" 0 new")),
+        "{second}"
+    );
     assert_eq!(place.status(), sample());
     assert_eq!(place.mails().len(), 352);
 }
@@ -30,12 +39,26 @@ async fn one_change_is_one_event_of_its_own_type(database: Database) {
     assert_eq!((place.count("events"), place.mails().len()), (4, 2));
     for _ in 0..2 {
         place.succeed(&["import", news]);
-        assert_eq!((place.count("events"), place.count("tasks"), place.mails().len()), (6, 1, 3));
+        assert_eq!(
+            (
+                place.count("events"),
+                place.count("tasks"),
+                place.mails().len()
+            ),
+            (6, 1, 3)
+        );
     }
     let told = place.succeed(&["history", "order", "O-1"]);
-    assert!(told.starts_with("version 2: order.shipped by service:import at 2026-03-04"), "{told}");
+    assert!(
+        told.starts_with("version 2: order.shipped by service:import at 2026-03-04"),
+        "{told}"
+    );
     assert!(told.contains("status: \"placed\" → \"shipped\""), "{told}");
-    assert!(place.succeed(&["history", "order", "O-2"]).starts_with("version 2: order.cancelled"));
+    assert!(
+        place
+            .succeed(&["history", "order", "O-2"])
+            .starts_with("version 2: order.cancelled")
+    );
     let revenue = place.succeed(&["revenue"]);
     let words: Vec<&str> = revenue.split_whitespace().collect();
     assert_eq!(words, ["Norway", "1", "orders", "10.00", "EUR"]);
@@ -48,7 +71,8 @@ async fn a_backfill_is_remembered_and_told_to_nobody(database: Database) {
         place.succeed(&["import", "--backfill", file.to_str().unwrap()]);
     }
     let status = place.status();
-    let counts = ["history", "mails", "skipped", "tasks"].map(|name| status[name].as_i64().unwrap());
+    let counts =
+        ["history", "mails", "skipped", "tasks"].map(|name| status[name].as_i64().unwrap());
     assert_eq!(counts, [6, 0, 4, 0], "{status}");
     assert!(place.mails().is_empty());
 }
@@ -60,8 +84,17 @@ async fn an_order_that_comes_before_its_customer_counts_in_the_right_country(dat
     assert!(place.succeed(&["revenue"]).starts_with("unknown"));
     place.succeed(&["import", customers.to_str().unwrap()]);
     let revenue = place.succeed(&["revenue"]);
-    let lines: Vec<Vec<&str>> = revenue.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines, [["Norway", "1", "orders", "10.00", "EUR"], ["Peru", "1", "orders", "5.5", "EUR"]]);
+    let lines: Vec<Vec<&str>> = revenue
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ["Norway", "1", "orders", "10.00", "EUR"],
+            ["Peru", "1", "orders", "5.5", "EUR"]
+        ]
+    );
 }
 
 async fn tenants_with_equal_ids_are_told_apart(database: Database) {
@@ -75,7 +108,10 @@ async fn tenants_with_equal_ids_are_told_apart(database: Database) {
         assert_eq!((place.count("customers"), place.count("events")), (3, 3));
     }
     let told = place.succeed(&["history", "customer", "C-1", "--tenant", "south"]);
-    assert!(told.contains("name: \"Zoë\"") && !told.contains("Ada"), "{told}");
+    assert!(
+        told.contains("name: \"Zoë\"") && !told.contains("Ada"),
+        "{told}"
+    );
 }
 
 each_backend!(

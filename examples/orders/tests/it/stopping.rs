@@ -10,7 +10,10 @@ use crate::program::{CUSTOMERS, Place};
 const BOUND: Duration = Duration::from_secs(30);
 
 fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
@@ -40,13 +43,20 @@ async fn work_until_settled_ends_by_itself(database: Database) {
     assert!(place.succeed(&["work", "--until-settled"]).is_empty());
 }
 
-each_backend!(workers_stop_at_a_signal_with_status_0, work_until_settled_ends_by_itself);
+each_backend!(
+    workers_stop_at_a_signal_with_status_0,
+    work_until_settled_ends_by_itself
+);
 
 #[tokio::test]
 async fn standard_input_is_a_file_too() {
     let place = Place::on(Backend::Sqlite).await;
     let file = std::fs::File::open(place.file("c.csv", CUSTOMERS)).unwrap();
-    let output = place.command(&["import", "-"]).stdin(file).output().unwrap();
+    let output = place
+        .command(&["import", "-"])
+        .stdin(file)
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.starts_with("standard input: 2 rows, 2 new"), "{told}");

@@ -36,7 +36,11 @@ async fn cut_off<T>(polls: u64, work: impl Future<Output = T>) -> Option<T> {
 
 async fn open(database: &Database) -> Store {
     let options = Options::new(&database.url()).without_flush();
-    let store = options.with_connections_max(CONNECTIONS).open().await.unwrap();
+    let store = options
+        .with_connections_max(CONNECTIONS)
+        .open()
+        .await
+        .unwrap();
     store.migrate(&TABLES).await.unwrap();
     store
 }
@@ -44,7 +48,9 @@ async fn open(database: &Database) -> Store {
 /// Begins, writes one row called `name` and commits.
 async fn write(store: &Store, name: &str) {
     let mut tx = store.begin().await.unwrap();
-    let insert = tx.query("insert into item (id, version) values ($1, 1)").bind(name);
+    let insert = tx
+        .query("insert into item (id, version) values ($1, 1)")
+        .bind(name);
     insert.execute().await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -57,11 +63,17 @@ async fn assert_clean(store: &Store, what: &str) {
             assert!(inside.is_err(), "{what}: inside a stale transaction");
         }
     }
-    let borrowers = if store.postgres().is_some() { CONNECTIONS } else { 1 };
+    let borrowers = if store.postgres().is_some() {
+        CONNECTIONS
+    } else {
+        1
+    };
     let mut open = Vec::new();
     for _ in 0..borrowers {
         let begun = timeout(PATIENCE, store.begin()).await;
-        let Ok(Ok(tx)) = begun else { panic!("{what}: {begun:?}") };
+        let Ok(Ok(tx)) = begun else {
+            panic!("{what}: {begun:?}")
+        };
         open.push(tx);
     }
     for tx in open {
@@ -86,7 +98,10 @@ async fn a_cancelled_begin_leaves_nothing_behind(database: Database) {
             assert_clean(&store, &format!("begin {nth}")).await;
         }
     }
-    assert!(cancelled > CANCELLED / 10, "only {cancelled} were cancelled");
+    assert!(
+        cancelled > CANCELLED / 10,
+        "only {cancelled} were cancelled"
+    );
     assert_eq!(count(&store, "select count(*) as n from item").await, 0);
 }
 
@@ -103,7 +118,10 @@ async fn a_cancelled_write_is_there_as_a_whole_or_not_at_all(database: Database)
     let written = count(&store, "select count(*) as n from item").await;
     let cancelled = i64::try_from(CANCELLED).unwrap() - finished;
     assert!(cancelled > 20 && finished > 20, "{finished} finished");
-    assert!((finished..=finished + cancelled).contains(&written), "{written} of {finished}");
+    assert!(
+        (finished..=finished + cancelled).contains(&written),
+        "{written} of {finished}"
+    );
     write(&store, "the last").await;
 }
 

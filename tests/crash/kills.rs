@@ -1,5 +1,7 @@
 //! Workers and publishers that are killed with `kill -9`, at named places and at random moments.
 
+use std::cell::RefCell;
+
 use platform_core::Store;
 use platform_events::Service;
 use platform_tests::{Child, Database, Round, each_backend, eventually, seeds};
@@ -23,12 +25,31 @@ fn items() -> Vec<String> {
     [names("plain", 20), names("flaky", 8), names("bad", 2)].concat()
 }
 
-/// Kills a worker in each round, and lets another one settle what it left.
+/// The rounds that are left, for two databases to share: most of a round is waiting.
+type Rounds = RefCell<Box<dyn Iterator<Item = Round>>>;
+
+fn rounds() -> Rounds {
+    RefCell::new(Box::new(seeds(ROUNDS)))
+}
+
+fn next(rounds: &Rounds) -> Option<Round> {
+    rounds.borrow_mut().next()
+}
+
 async fn kill_at(database: Database, place: Place) {
+    let (other, rounds) = (database.backend().fresh().await, rounds());
+    tokio::join!(
+        kill_in(&database, &place, &rounds),
+        kill_in(&other, &place, &rounds)
+    );
+}
+
+/// Kills a worker in each round, and lets another one settle what it left.
+async fn kill_in(database: &Database, place: &Place, rounds: &Rounds) {
     let url = database.url();
     let store = open(&url).await;
     let service = post(&store).await;
-    for mut round in seeds(ROUNDS) {
+    while let Some(mut round) = next(rounds) {
         publish(&store, &service.publisher(), &items(), 3).await;
         let threads = *round.pick(&[Threads::One, Threads::Two]);
         let nth = 1 + round.below(place.passings);
@@ -140,17 +161,24 @@ async fn a_worker_killed_during_a_retry_loses_nothing(database: Database) {
     .await;
 }
 
-/// A worker and a publisher, both killed once they have done some of their work.
 async fn processes_killed_at_random_moments_lose_nothing(database: Database) {
+    let (other, rounds) = (database.backend().fresh().await, rounds());
+    tokio::join!(
+        kill_anywhere(&database, &rounds),
+        kill_anywhere(&other, &rounds)
+    );
+}
+
+/// A worker and a publisher, both killed once they have done some of their work.
+async fn kill_anywhere(database: &Database, rounds: &Rounds) {
     let url = database.url();
     let store = open(&url).await;
     drop(post(&store).await);
-    for mut round in seeds(ROUNDS) {
+    while let Some(mut round) = next(rounds) {
         let seed = round.draw();
         let mut publisher = Part::publisher(&url, seed).spawn();
         let mut worker = Part::worker(&url, Threads::Two).spawn();
-        let first = kill_after(&mut round, &store, "select count(*) as n from seen");
-        first.await;
+        grown(&mut round, &store, "select count(*) as n from seen").await;
         kill_in_drawn_order(&mut round, &mut worker, &mut publisher, &store).await;
         expire_leases(&store).await;
         settle_and_check(&store, &[]).await;
@@ -165,7 +193,7 @@ async fn kill_in_drawn_order(
 ) {
     if round.chance(50) {
         worker.kill9();
-        kill_after(round, store, "select count(*) as n from platform_log").await;
+        grown(round, store, "select count(*) as n from platform_log").await;
         publisher.kill9();
     } else {
         publisher.kill9();
@@ -174,7 +202,7 @@ async fn kill_in_drawn_order(
 }
 
 /// Waits until a count has grown by a drawn number.
-async fn kill_after(round: &mut Round, store: &Store, counted: &'static str) {
+async fn grown(round: &mut Round, store: &Store, counted: &'static str) {
     let wanted = count(store, counted).await + i64::try_from(round.below(60)).unwrap();
     eventually(PATIENCE, async || count(store, counted).await >= wanted).await;
 }

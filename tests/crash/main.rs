@@ -18,5 +18,6 @@ mod running;
 mod sharing;
 mod stalls;
 mod stopping;
+mod turmoil;
 mod twice;
 mod world;

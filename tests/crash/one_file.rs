@@ -45,7 +45,11 @@ async fn a_transaction_held_open_by_another_delays_and_loses_nothing() {
     let before = count(&store, LOGGED).await;
     let held = move || until(HELD_FOR, || false);
     assert!(!tokio::task::spawn_blocking(held).await.unwrap());
-    assert_eq!(count(&store, LOGGED).await, before, "somebody wrote beside the writer");
+    assert_eq!(
+        count(&store, LOGGED).await,
+        before,
+        "somebody wrote beside the writer"
+    );
     tx.rollback().await.unwrap();
     eventually(PATIENCE, async || count(&store, LOGGED).await > before + 20).await;
     child.kill9();

@@ -56,8 +56,14 @@ impl Handler for Dependent {
 async fn an_outage_of_a_dependency_parks_nothing(database: Database) {
     let store = open(&database.url()).await;
     let is_away = Arc::new(AtomicBool::new(true));
-    let dependent = Dependent { is_away: Arc::clone(&is_away) };
-    let service = wire(&store).handle(dependent.from(Start::Beginning)).build().await.unwrap();
+    let dependent = Dependent {
+        is_away: Arc::clone(&is_away),
+    };
+    let service = wire(&store)
+        .handle(dependent.from(Start::Beginning))
+        .build()
+        .await
+        .unwrap();
     let running = Running::start(service);
     let publisher = running.service().publisher();
     let many: Vec<String> = (0..200).map(|at| format!("plain-{at:03}")).collect();
@@ -65,10 +71,16 @@ async fn an_outage_of_a_dependency_parks_nothing(database: Database) {
     pass(AWAY_FOR).await;
     is_away.store(false, Ordering::Release);
     running.settled_within(2 * PATIENCE).await;
-    assert_eq!(parked(running.service(), &store).await, Vec::<String>::new());
+    assert_eq!(
+        parked(running.service(), &store).await,
+        Vec::<String>::new()
+    );
     assert_exact(&store, Dependent::NAME).await;
     let attempts = count(&store, MOST_ATTEMPTS).await;
-    assert!(attempts < i64::from(ATTEMPTS), "{attempts} attempts were made");
+    assert!(
+        attempts < i64::from(ATTEMPTS),
+        "{attempts} attempts were made"
+    );
     running.stop().await;
 }
 
@@ -92,7 +104,10 @@ async fn an_outage_of_the_database_parks_nothing() {
         assert_eq!(parked(one.service(), &store).await, Vec::<String>::new());
         assert_exact(&store, "track").await;
         let attempts = count(&store, MOST_ATTEMPTS).await;
-        assert!(attempts < i64::from(QUICK.attempts), "{attempts} attempts were made");
+        assert!(
+            attempts < i64::from(QUICK.attempts),
+            "{attempts} attempts were made"
+        );
     }
     one.stop().await;
     other.stop().await;
@@ -108,7 +123,10 @@ struct Waiting {
 impl Handler for Waiting {
     const NAME: &'static str = "waiting";
     const EFFECTS: Effects = Effects::Transactional;
-    const RETRY: RetryPolicy = RetryPolicy { attempts: 3, ..QUICK };
+    const RETRY: RetryPolicy = RetryPolicy {
+        attempts: 3,
+        ..QUICK
+    };
     type Event = EntityChanged<Item>;
 
     async fn handle(
@@ -124,7 +142,11 @@ impl Handler for Waiting {
         let entered = *self.entered.borrow();
         self.go.clone().wait_for(|go| *go >= entered).await?;
         let id = id_of(&event);
-        let still = cx.tx().await?.query("select count(*) as n from item where id = $1").bind(id);
+        let still = cx
+            .tx()
+            .await?
+            .query("select count(*) as n from item where id = $1")
+            .bind(id);
         still.fetch_one().await?;
         Ok(())
     }
@@ -137,15 +159,33 @@ async fn a_retry_that_outages_interrupt_spends_no_attempts() {
     let store = open(database.url()).await;
     let entered = Arc::new(watch::Sender::new(0));
     let (go, gone) = watch::channel(0);
-    let waiting =
-        Waiting { has_failed: AtomicBool::new(false), entered: Arc::clone(&entered), go: gone };
-    let service = wire(&store).handle(waiting.from(Start::Beginning)).build().await.unwrap();
+    let waiting = Waiting {
+        has_failed: AtomicBool::new(false),
+        entered: Arc::clone(&entered),
+        go: gone,
+    };
+    let service = wire(&store)
+        .handle(waiting.from(Start::Beginning))
+        .build()
+        .await
+        .unwrap();
     let running = Running::start(service);
-    publish(&store, &running.service().publisher(), &names("plain", 1), 1).await;
+    publish(
+        &store,
+        &running.service().publisher(),
+        &names("plain", 1),
+        1,
+    )
+    .await;
     for outage in 1..=4 {
         let mut seen = entered.subscribe();
         let reached = seen.wait_for(|entered| *entered >= outage);
-        drop(tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap());
+        drop(
+            tokio::time::timeout(PATIENCE, reached)
+                .await
+                .unwrap()
+                .unwrap(),
+        );
         server.kill9();
         go.send_replace(outage);
         pass(AWAY_FOR / 6).await;
@@ -153,7 +193,10 @@ async fn a_retry_that_outages_interrupt_spends_no_attempts() {
     }
     go.send_replace(u32::MAX);
     running.settled().await;
-    assert_eq!(parked(running.service(), &store).await, Vec::<String>::new());
+    assert_eq!(
+        parked(running.service(), &store).await,
+        Vec::<String>::new()
+    );
     assert_exact(&store, Waiting::NAME).await;
     running.stop().await;
 }
@@ -172,7 +215,10 @@ async fn lanes_taken_while_the_server_dies_are_not_forgotten() {
     server.kill9();
     server.restart();
     child.go();
-    eventually(PATIENCE, async || service.is_settled().await.unwrap_or(false)).await;
+    eventually(PATIENCE, async || {
+        service.is_settled().await.unwrap_or(false)
+    })
+    .await;
     assert_exact(&store, "track").await;
     child.kill9();
 }

@@ -1,5 +1,6 @@
 //! Events that take down whoever handles them: they are parked in the end, and they alone.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use platform_core::{RetryPolicy, Store};
@@ -16,6 +17,7 @@ use crate::world::{
 };
 
 const DEATHS_MAX: u32 = 12;
+const SIGABRT: i32 = 6;
 
 /// Starts a worker again whenever it dies, as a supervisor does, until nothing is left to do, and
 /// counts its deaths.
@@ -23,13 +25,17 @@ async fn deaths_until_settled(url: &str, service: &Service) -> u32 {
     let mut deaths = 0;
     loop {
         let mut child: Child = Part::worker(url, Threads::Two).start().await;
-        let settled = tokio::select! {
-            _ = child.ended() => false,
-            () = eventually(PATIENCE, async || service.is_settled().await.unwrap_or(false)) => true,
+        let settled = async || service.is_settled().await.unwrap_or(false);
+        let status = tokio::select! {
+            status = child.ended() => status,
+            () = eventually(PATIENCE, settled) => return deaths,
         };
-        if settled {
-            return deaths;
-        }
+        assert_eq!(
+            status.signal(),
+            Some(SIGABRT),
+            "another death: {}",
+            child.output()
+        );
         deaths += 1;
         assert!(deaths <= DEATHS_MAX, "it goes on dying");
     }
@@ -50,13 +56,16 @@ async fn an_event_that_kills_its_process_is_parked_after_three_deaths(database: 
     assert_exact(&store, "track").await;
 }
 
-async fn a_killer_in_the_middle_of_a_batch_is_parked_after_three_deaths(database: Database) {
+/// A batch that took its time is committed before it comes to the killer; that is progress, and the
+/// deaths are counted anew.
+async fn a_killer_in_the_middle_of_a_batch_is_parked_after_a_few_deaths(database: Database) {
     let url = database.url();
     let store = open(&url).await;
     let service = post(&store).await;
     let items = [names("plain", 40), names("deadly", 1), names("flaky", 10)].concat();
     publish(&store, &service.publisher(), &items, 5).await;
-    assert_eq!(deaths_until_settled(&url, &service).await, 3);
+    let deaths = deaths_until_settled(&url, &service).await;
+    assert!((3..=5).contains(&deaths), "{deaths} deaths");
     assert_eq!(parked(&service, &store).await, ["crash of deadly-00 3"]);
     assert_exact(&store, "track").await;
 }
@@ -68,7 +77,7 @@ async fn two_killers_are_parked_and_no_innocent_with_them(database: Database) {
     let items = [names("plain", 30), names("deadly", 2)].concat();
     publish(&store, &service.publisher(), &items, 4).await;
     let deaths = deaths_until_settled(&url, &service).await;
-    assert!((4..=6).contains(&deaths), "{deaths} deaths");
+    assert!((4..=8).contains(&deaths), "{deaths} deaths");
     let both = ["crash of deadly-00 3", "crash of deadly-01 3"];
     assert_eq!(parked(&service, &store).await, both);
     assert_exact(&store, "track").await;
@@ -111,7 +120,10 @@ enum Does {
 impl Handler for Nervous {
     const NAME: &'static str = "nervous";
     const EFFECTS: Effects = Effects::Transactional;
-    const RETRY: RetryPolicy = RetryPolicy { attempts: 4, ..QUICK };
+    const RETRY: RetryPolicy = RetryPolicy {
+        attempts: 4,
+        ..QUICK
+    };
     type Event = EntityChanged<Item>;
 
     async fn handle(
@@ -131,7 +143,11 @@ impl Handler for Nervous {
             }
             // Slow enough to be in hand whenever the server goes down.
             Does::CrashTheServer => {
-                cx.tx().await?.query("select 1 as n from pg_sleep(0.05)").fetch_one().await?;
+                cx.tx()
+                    .await?
+                    .query("select 1 as n from pg_sleep(0.05)")
+                    .fetch_one()
+                    .await?;
             }
             Does::Panic | Does::EndItsConnection => {}
         }
@@ -143,22 +159,32 @@ async fn end_own_backend(cx: &mut Context<'_>) -> Result<(), platform_core::Erro
     let tx = cx.tx().await.map_err(|error| {
         platform_core::Error::new(platform_core::ErrorKind::Unavailable, error.to_string())
     })?;
-    tx.query("select pg_terminate_backend(pg_backend_pid())").fetch_one().await?;
+    tx.query("select pg_terminate_backend(pg_backend_pid())")
+        .fetch_one()
+        .await?;
     tx.query("select 1 as n").fetch_one().await.map(drop)
 }
 
 /// As a fault of the server's own code does: its postmaster ends every session and recovers.
 async fn kill_own_backend(cx: &mut Context<'_>) -> Result<(), HandlerError> {
     let tx = cx.tx().await?;
-    let row = tx.query("select pg_backend_pid()::bigint as pid").fetch_one().await?;
+    let row = tx
+        .query("select pg_backend_pid()::bigint as pid")
+        .fetch_one()
+        .await?;
     let pid = row.get::<i64>("pid")?.to_string();
-    std::process::Command::new("kill").args(["-KILL", &pid]).status()?;
+    std::process::Command::new("kill")
+        .args(["-KILL", &pid])
+        .status()?;
     tx.query("select 1 as n").fetch_one().await?;
     Ok(())
 }
 
 async fn nervous(store: &Store, does: Does) -> Running {
-    let service = wire(store).handle(Nervous { does }.from(Start::Beginning)).build().await;
+    let service = wire(store)
+        .handle(Nervous { does }.from(Start::Beginning))
+        .build()
+        .await;
     Running::start(service.unwrap())
 }
 
@@ -199,7 +225,7 @@ async fn an_event_that_crashes_the_server_is_parked_and_no_innocent_with_it() {
 }
 
 each_backend!(an_event_that_kills_its_process_is_parked_after_three_deaths);
-each_backend!(a_killer_in_the_middle_of_a_batch_is_parked_after_three_deaths);
+each_backend!(a_killer_in_the_middle_of_a_batch_is_parked_after_a_few_deaths);
 each_backend!(two_killers_are_parked_and_no_innocent_with_them);
 each_backend!(deaths_of_an_idle_worker_are_no_event_s_fault);
 each_backend!(a_handler_that_panics_is_parked_when_its_attempts_are_spent);

@@ -31,13 +31,22 @@ async fn a_killed_owner_is_replaced_within_its_lease(database: Database) {
         eventually(PATIENCE, async || shared_by(&store, 2, 8).await).await;
         child.kill9();
         let since = Stopwatch::start();
-        publish(&store, &survivor.service().publisher(), &names("plain", 40), 1).await;
+        publish(
+            &store,
+            &survivor.service().publisher(),
+            &names("plain", 40),
+            1,
+        )
+        .await;
         survivor.settled_within(LEASE + GRACE).await;
         let took = since.elapsed();
         assert!(took < LEASE + GRACE, "seed {}: {took:?}", round.seed());
         assert_exact(&store, "track").await;
     }
-    assert_eq!(parked(survivor.service(), &store).await, Vec::<String>::new());
+    assert_eq!(
+        parked(survivor.service(), &store).await,
+        Vec::<String>::new()
+    );
     survivor.stop().await;
 }
 
@@ -54,9 +63,15 @@ async fn a_worker_that_joins_gets_its_share_and_gives_it_back(database: Database
     first.settled().await;
     third.stop().await;
     // Nobody waits for the lease of one that left in order: two beats are enough.
-    eventually(LEASE / 2 + GRACE / 4, async || shared_by(&store, 2, 8).await).await;
+    eventually(LEASE / 2 + GRACE / 4, async || {
+        shared_by(&store, 2, 8).await
+    })
+    .await;
     second.stop().await;
-    eventually(LEASE / 2 + GRACE / 4, async || shared_by(&store, 1, 16).await).await;
+    eventually(LEASE / 2 + GRACE / 4, async || {
+        shared_by(&store, 1, 16).await
+    })
+    .await;
     publish(&store, &first.service().publisher(), &names("plain", 40), 1).await;
     first.settled_within(Duration::from_secs(5)).await;
     assert_exact(&store, "track").await;

@@ -50,7 +50,8 @@ async fn stall_at(database: Database, stall: Stall) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, stalled).await.expect("the worker never stalled");
+    let stalled = tokio::time::timeout(PATIENCE, stalled).await;
+    assert!(stalled.is_ok(), "the worker never stalled");
     child.signal(Signal::Freeze);
     if database.backend() == Backend::Sqlite && stall.is_in_transaction {
         eventually(LEASE + GRACE, async || count(&store, LIVE).await == 0).await;
@@ -76,37 +77,65 @@ async fn thaw(child: &mut Child, store: &Store) {
 }
 
 async fn an_owner_stalled_before_its_effects_doubles_nothing(database: Database) {
-    let stall = Stall { place: Track::PLACE, passing: 1, is_in_transaction: true };
+    let stall = Stall {
+        place: Track::PLACE,
+        passing: 1,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_among_its_effects_doubles_nothing(database: Database) {
-    let stall = Stall { place: Track::PLACE, passing: 3, is_in_transaction: true };
+    let stall = Stall {
+        place: Track::PLACE,
+        passing: 3,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_before_its_fence_doubles_nothing(database: Database) {
-    let stall = Stall { place: "before-fence", passing: 1, is_in_transaction: true };
+    let stall = Stall {
+        place: "before-fence",
+        passing: 1,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_before_its_commit_doubles_nothing(database: Database) {
-    let stall = Stall { place: "before-commit", passing: 1, is_in_transaction: true };
+    let stall = Stall {
+        place: "before-commit",
+        passing: 1,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_after_its_commit_doubles_nothing(database: Database) {
-    let stall = Stall { place: "after-commit", passing: 1, is_in_transaction: false };
+    let stall = Stall {
+        place: "after-commit",
+        passing: 1,
+        is_in_transaction: false,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_while_it_counts_a_retry_doubles_nothing(database: Database) {
-    let stall = Stall { place: "before-retry-fence", passing: 1, is_in_transaction: true };
+    let stall = Stall {
+        place: "before-retry-fence",
+        passing: 1,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
 async fn an_owner_stalled_during_a_retry_doubles_nothing(database: Database) {
-    let stall = Stall { place: "before-retry-fence", passing: 2, is_in_transaction: true };
+    let stall = Stall {
+        place: "before-retry-fence",
+        passing: 2,
+        is_in_transaction: true,
+    };
     stall_at(database, stall).await;
 }
 
@@ -122,11 +151,13 @@ async fn an_idle_owner_that_was_frozen_leaves_no_lane_unowned(database: Database
     // On SQLite it may have been frozen with the write lock in its hands; then only thawing helps.
     let bound = LEASE + GRACE;
     let was_taken = tokio::time::timeout(bound, eventually(2 * bound, taken)).await;
-    assert!(was_taken.is_ok() || database.backend() == Backend::Sqlite, "not taken over");
+    assert!(
+        was_taken.is_ok() || database.backend() == Backend::Sqlite,
+        "not taken over"
+    );
     child.signal(Signal::Thaw);
-    let shared = async || {
-        count(&store, LANES_OF_NEWEST).await == 8 && count(&store, UNOWNED).await == 0
-    };
+    let shared =
+        async || count(&store, LANES_OF_NEWEST).await == 8 && count(&store, UNOWNED).await == 0;
     eventually(bound, shared).await;
     publish(&store, &awake.service().publisher(), &items(), 1).await;
     awake.settled_within(Duration::from_secs(5)).await;

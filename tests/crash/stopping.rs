@@ -11,9 +11,7 @@ use platform_tests::{Database, each_backend, eventually};
 use tokio::sync::watch;
 
 use crate::running::{PATIENCE, Running, settle_and_check};
-use crate::world::{
-    Item, QUICK, count, names, open, post, publish, remember, wire,
-};
+use crate::world::{Item, QUICK, count, names, open, post, publish, remember, wire};
 
 const BOUND: Duration = Duration::from_millis(300);
 const CRASHES: &str = "select coalesce(max(crashes), 0) as n from platform_lane";
@@ -31,7 +29,10 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        Self { entered: Arc::default(), is_open: Arc::default() }
+        Self {
+            entered: Arc::default(),
+            is_open: Arc::default(),
+        }
     }
 
     async fn pass(&self) {
@@ -42,7 +43,12 @@ impl Gate {
     async fn entered(&self, times: u32) {
         let mut entered = self.entered.subscribe();
         let reached = entered.wait_for(|entered| *entered >= times);
-        drop(tokio::time::timeout(PATIENCE, reached).await.unwrap().unwrap());
+        drop(
+            tokio::time::timeout(PATIENCE, reached)
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
 }
 
@@ -56,7 +62,10 @@ struct Slow {
 impl Handler for Slow {
     const NAME: &'static str = "track";
     const EFFECTS: Effects = Effects::External;
-    const RETRY: RetryPolicy = RetryPolicy { attempts: 3, ..QUICK };
+    const RETRY: RetryPolicy = RetryPolicy {
+        attempts: 3,
+        ..QUICK
+    };
     type Event = EntityChanged<Item>;
 
     async fn handle(
@@ -80,27 +89,54 @@ impl Handler for Slow {
 }
 
 async fn slow(store: &Store, gate: &Gate, writes_first: bool) -> Service {
-    let slow = Slow { gate: gate.clone(), writes_first, fails_first: false };
-    let builder = wire(store).with_drain(BOUND).handle(slow.from(Start::Beginning));
+    let slow = Slow {
+        gate: gate.clone(),
+        writes_first,
+        fails_first: false,
+    };
+    let builder = wire(store)
+        .with_drain(BOUND)
+        .handle(slow.from(Start::Beginning));
     builder.build().await.unwrap()
 }
 
 async fn a_shutdown_waits_for_what_is_in_hand(database: Database) {
     let store = open(&database.url()).await;
     let gate = Gate::new();
-    let handler = Slow { gate: gate.clone(), writes_first: true, fails_first: false };
-    let service = wire(&store).handle(handler.from(Start::Beginning)).build().await.unwrap();
+    let handler = Slow {
+        gate: gate.clone(),
+        writes_first: true,
+        fails_first: false,
+    };
+    let service = wire(&store)
+        .handle(handler.from(Start::Beginning))
+        .build()
+        .await
+        .unwrap();
     let running = Running::start(service);
-    publish(&store, &running.service().publisher(), &names("plain", 1), 3).await;
+    publish(
+        &store,
+        &running.service().publisher(),
+        &names("plain", 1),
+        3,
+    )
+    .await;
     gate.entered(1).await;
     let stopping = tokio::spawn(running.stop());
     let health = async || count(&store, OWNED).await == 0;
     let left_early = tokio::time::timeout(BOUND, eventually(2 * BOUND, health)).await;
-    assert!(left_early.is_err() && !stopping.is_finished(), "it did not wait");
+    assert!(
+        left_early.is_err() && !stopping.is_finished(),
+        "it did not wait"
+    );
     gate.is_open.send_replace(true);
     stopping.await.unwrap();
     assert_eq!(count(&store, OWNED).await, 0);
-    assert_eq!(count(&store, "select count(*) as n from seen").await, 1, "it took more work");
+    assert_eq!(
+        count(&store, "select count(*) as n from seen").await,
+        1,
+        "it took more work"
+    );
     settle_and_check(&store, &[]).await;
     assert_eq!(count(&store, FAILED).await, 0);
 }
@@ -110,15 +146,35 @@ async fn cut_short(database: Database, writes_first: bool) {
     let store = open(&database.url()).await;
     let gate = Gate::new();
     let running = Running::start(slow(&store, &gate, writes_first).await);
-    publish(&store, &running.service().publisher(), &names("plain", 20), 2).await;
+    publish(
+        &store,
+        &running.service().publisher(),
+        &names("plain", 20),
+        2,
+    )
+    .await;
     gate.entered(1).await;
     running.stop().await;
     assert_eq!(count(&store, OWNED).await, 0, "lanes were not given back");
     settle_and_check(&open(&database.url()).await, &[]).await;
-    assert_eq!(count(&store, CRASHES).await, 0, "an orderly end is no crash");
-    assert_eq!(count(&store, FAILED).await, 0, "a cancelled attempt is no failed one");
+    assert_eq!(
+        count(&store, CRASHES).await,
+        0,
+        "an orderly end is no crash"
+    );
+    assert_eq!(
+        count(&store, FAILED).await,
+        0,
+        "a cancelled attempt is no failed one"
+    );
     gate.is_open.send_replace(true);
-    publish(&store, &post(&store).await.publisher(), &names("plain", 20), 1).await;
+    publish(
+        &store,
+        &post(&store).await.publisher(),
+        &names("plain", 20),
+        1,
+    )
+    .await;
     settle_and_check(&store, &[]).await;
 }
 
@@ -137,12 +193,24 @@ async fn a_retry_that_is_cut_short_spends_no_attempt(database: Database) {
     drop(post(&store).await);
     for shutdown in 1..=4 {
         let gate = Gate::new();
-        let slow = Slow { gate: gate.clone(), writes_first: false, fails_first: shutdown == 1 };
+        let slow = Slow {
+            gate: gate.clone(),
+            writes_first: false,
+            fails_first: shutdown == 1,
+        };
         let own = open(&url).await;
-        let builder = wire(&own).with_drain(BOUND).handle(slow.from(Start::Beginning));
+        let builder = wire(&own)
+            .with_drain(BOUND)
+            .handle(slow.from(Start::Beginning));
         let running = Running::start(builder.build().await.unwrap());
         if shutdown == 1 {
-            publish(&store, &running.service().publisher(), &names("plain", 1), 1).await;
+            publish(
+                &store,
+                &running.service().publisher(),
+                &names("plain", 1),
+                1,
+            )
+            .await;
         }
         let is_parked = async || count(&store, PARKED).await > 0;
         tokio::select! {
@@ -150,7 +218,11 @@ async fn a_retry_that_is_cut_short_spends_no_attempt(database: Database) {
             () = eventually(PATIENCE, is_parked) => panic!("parked by shutdown {shutdown}"),
         }
         running.stop().await;
-        assert_eq!(count(&store, ATTEMPTS).await, 1, "after shutdown {shutdown}");
+        assert_eq!(
+            count(&store, ATTEMPTS).await,
+            1,
+            "after shutdown {shutdown}"
+        );
     }
     settle_and_check(&store, &[]).await;
 }

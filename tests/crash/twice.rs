@@ -43,9 +43,17 @@ impl Handler for Pair {
 }
 
 async fn worker(url: &str, begun: &Begun) -> Running {
-    let pair = Pair { begun: Arc::clone(begun) };
+    let pair = Pair {
+        begun: Arc::clone(begun),
+    };
     let store = open(url).await;
-    Running::start(wire(&store).handle(pair.from(Start::Beginning)).build().await.unwrap())
+    Running::start(
+        wire(&store)
+            .handle(pair.from(Start::Beginning))
+            .build()
+            .await
+            .unwrap(),
+    )
 }
 
 /// Takes every lane away from its owner, which learns of it when it commits.

@@ -94,7 +94,7 @@ impl Store {
     /// `postgres://USER@HOST/DATABASE`.
     ///
     /// # Errors
-    /// [`ErrorKind::Open`](crate::ErrorKind::Open) when the URL is of another kind, the file or the server
+    /// [`ErrorKind::Open`] when the URL is of another kind, the file or the server
     /// cannot be reached, or the engine is too old; the message says how to mend it.
     ///
     /// # Cancel safety
@@ -133,7 +133,7 @@ impl Store {
     /// Brings the tables of one migration set up to date, in one transaction under a lock.
     ///
     /// # Errors
-    /// [`ErrorKind::Schema`](crate::ErrorKind::Schema) when an applied step was changed, or a newer release has
+    /// [`ErrorKind::Schema`] when an applied step was changed, or a newer release has
     /// migrated the database and no longer admits this one.
     ///
     /// # Cancel safety

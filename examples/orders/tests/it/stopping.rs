@@ -3,7 +3,8 @@
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use platform_tests::{Backend, Database, each_backend, until};
+use platform_core::Store;
+use platform_tests::{Backend, Database, each_backend, eventually, until};
 
 use crate::program::{CUSTOMERS, Place};
 
@@ -26,11 +27,27 @@ fn ended(child: &mut Child) -> Option<i32> {
     status.and_then(|status| status.code())
 }
 
+/// Waits until workers hold lanes: before that a signal ends the program as any other.
+async fn is_at_work(place: &Place) {
+    let lanes = "select count(*) as n from platform_lane l
+        join platform_process p on p.id = l.process and p.expires_at > (select now from platform_time)";
+    eventually(BOUND, async || {
+        let Ok(store) = Store::open(&place.url()).await else {
+            return false;
+        };
+        let row = store.query(lanes).fetch_one().await;
+        row.and_then(|row| row.get::<i64>("n"))
+            .is_ok_and(|held| held > 0)
+    })
+    .await;
+}
+
 async fn workers_stop_at_a_signal_with_status_0(database: Database) {
     let place = Place::with(database);
     let file = place.file("c.csv", CUSTOMERS);
     for name in ["TERM", "INT"] {
         let mut workers = place.start(&["work"]);
+        is_at_work(&place).await;
         place.succeed(&["import", file.to_str().unwrap()]);
         signal(&workers, name);
         assert_eq!(ended(&mut workers), Some(0), "{name}");

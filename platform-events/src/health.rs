@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use platform_core::clock::Stopwatch;
@@ -27,7 +26,6 @@ pub struct Health {
 #[derive(Debug, Default)]
 pub(crate) struct Vitals {
     state: Mutex<State>,
-    handled: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -89,10 +87,6 @@ impl Vitals {
             state.held = text;
         });
         is_news
-    }
-
-    pub(crate) fn handled(&self, events: usize) {
-        self.handled.fetch_add(events as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn paused(&self, group: &'static str, reason: Option<&str>) {

@@ -213,6 +213,8 @@ impl Worker {
     }
 }
 
+/// The least wait after the store failed, so that a failure that repeats itself stays cheap.
+const BREATH: Duration = Duration::from_millis(100);
 /// How long what was cut short may take to undo itself.
 const LAST: Duration = Duration::from_secs(3);
 

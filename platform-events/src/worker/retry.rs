@@ -11,7 +11,7 @@ use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
 
 use super::group::{Group, Lane, locked};
 use super::turn::{excused, stored};
-use super::{Halt, Worker, jitter};
+use super::{BREATH, Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::{Unit, unpublishable};
 use crate::fence::Step;
@@ -22,8 +22,6 @@ use crate::runs::{self, Ended};
 
 /// Between two looks at what is due.
 const EVERY: Duration = Duration::from_millis(200);
-/// The least wait after the store failed.
-const BREATH: Duration = Duration::from_millis(100);
 /// The wait of an event that another transaction was in the way of.
 const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 /// The most rows of one look.

@@ -73,7 +73,6 @@ impl Worker {
             self.parked
                 .note(group.id, Cause::Depth, &first.id, too_deep.len());
         }
-        self.vitals.handled(done.events);
         Ok(())
     }
 

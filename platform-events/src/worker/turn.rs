@@ -10,7 +10,7 @@ use platform_core::clock::Stopwatch;
 
 use super::group::{Group, Lane};
 use super::settle::Done;
-use super::{Halt, Worker};
+use super::{BREATH, Halt, Worker};
 use crate::blocked::Cause;
 use crate::context::Unit;
 use crate::envelope::Envelope;
@@ -27,8 +27,6 @@ const CONFLICTS_MAX: u32 = 10;
 const LOSSES_MAX: u32 = 3;
 /// Process deaths after which the event in hand is parked.
 const CRASHES_PARK: i64 = 3;
-/// The least wait after the store failed, so that a failure that repeats itself stays cheap.
-const BREATH: Duration = Duration::from_millis(100);
 
 /// The work of one lane on one chunk of the log.
 pub(super) struct Turn {

@@ -4,7 +4,8 @@
 //! to be alive.
 
 use platform_core::store::Row;
-use platform_core::{Actor, Key, Store};
+use platform_core::{Actor, Cursor, Key, Page, Store};
+use uuid::Uuid;
 
 pub use crate::blocked::Cause;
 pub use crate::worker::EventsParked;
@@ -31,8 +32,8 @@ pub struct ParkedEvent {
     pub position: i64,
     /// Its type.
     pub event_type: String,
-    /// Why it is parked: see [`Cause`].
-    pub cause: String,
+    /// Why it is parked.
+    pub cause: Cause,
     /// What the last attempt said.
     pub reason: String,
     /// What every attempt said, oldest first, at most 20.
@@ -41,6 +42,20 @@ pub struct ParkedEvent {
     pub attempts: i64,
     /// When it failed first.
     pub first_failed_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// How many events are parked for one cause.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CauseCount {
+    /// The handler that could not handle them.
+    pub handler: String,
+    /// Why they are parked.
+    pub cause: Cause,
+    /// Their type.
+    pub event_type: String,
+    /// How many they are.
+    pub events: u64,
 }
 
 /// Which parked events a call means; everything unless narrowed.
@@ -103,21 +118,33 @@ impl Parking {
         }
     }
 
-    /// Lists parked events by position, at most 100, after the position `after` (0 for the first page).
+    /// Lists the first `limit` (1 to 200) parked events by position, or those that follow after `after`.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn list(&self, filter: &Filter, after: i64) -> Result<Vec<ParkedEvent>, Error> {
+    /// When `after` is no cursor of this list; the store's.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Page<ParkedEvent>, Error> {
+        let limit = limit.clamp(1, LIMIT_MAX);
+        let (position, handler, key) =
+            after.map_or(Ok((0, String::new(), Key::from(Uuid::nil()))), place)?;
         let query = filter.bind(self.store.query(LIST).bind(self.service.as_str()));
-        let rows = query.bind(after).fetch_all().await?;
-        rows.iter().map(parked_event).collect()
+        let query = query.bind(position).bind(handler).bind(key);
+        let rows = query.bind(i64::from(limit) + 1).fetch_all().await?;
+        let events = rows.iter().map(parked_event).collect::<Result<_, _>>()?;
+        Ok(Page::of(events, limit, |event: &ParkedEvent| {
+            Cursor::of([&event.position, &event.handler, &event.key])
+        }))
     }
 
     /// Counts parked events by handler, cause and type, the most frequent first.
     ///
     /// # Errors
     /// The store's.
-    pub async fn by_cause(&self) -> Result<Vec<(String, String, String, i64)>, Error> {
+    pub async fn by_cause(&self) -> Result<Vec<CauseCount>, Error> {
         let rows = self
             .store
             .query(BY_CAUSE)
@@ -126,12 +153,12 @@ impl Parking {
             .await?;
         rows.iter()
             .map(|row| {
-                Ok((
-                    row.get("name")?,
-                    row.get("cause")?,
-                    row.get("type")?,
-                    row.get("events")?,
-                ))
+                Ok(CauseCount {
+                    handler: row.get("name")?,
+                    cause: Cause::parse(&row.get::<String>("cause")?)?,
+                    event_type: row.get("type")?,
+                    events: row.get("events")?,
+                })
             })
             .collect()
     }
@@ -238,6 +265,20 @@ impl Filter {
     }
 }
 
+/// The most events of one page.
+const LIMIT_MAX: u32 = 200;
+
+/// The position, handler and key where a page ended: one event can be parked by several handlers, and one
+/// handler can park what several events of one cause would have become.
+fn place(cursor: &Cursor) -> Result<(i64, String, Key), Error> {
+    let [position, handler, key] = cursor.parts()?;
+    Ok((
+        cursor.part(position)?,
+        handler.to_owned(),
+        cursor.part(key)?,
+    ))
+}
+
 fn parked_event(row: &Row) -> Result<ParkedEvent, Error> {
     let reasons: String = row.get("reasons")?;
     Ok(ParkedEvent {
@@ -246,7 +287,7 @@ fn parked_event(row: &Row) -> Result<ParkedEvent, Error> {
         tenant: row.get("tenant")?,
         position: row.get("head")?,
         event_type: row.get("type")?,
-        cause: row.get::<Option<String>>("cause")?.unwrap_or_default(),
+        cause: Cause::parse(&row.get::<String>("cause")?)?,
         reason: row.get::<Option<String>>("reason")?.unwrap_or_default(),
         reasons: serde_json::from_str(&reasons).unwrap_or_default(),
         attempts: row.get("attempts")?,
@@ -269,10 +310,10 @@ macro_rules! meant {
 }
 
 const LIST: &str = meant!(
-    "select key, tenant, head, type, cause, reason, reasons, attempts, first_failed_at,
-        (select name from platform_group g where g.id = b.group_id) as name
-    from platform_blocked b",
-    "and head > $7 order by head limit 100"
+    "select * from (select key, tenant, head, type, cause, reason, reasons, attempts, first_failed_at,
+            (select name from platform_group g where g.id = b.group_id) as name
+        from platform_blocked b",
+    ") p where (head, name, key) > ($7, $8, $9) order by head, name, key limit $10"
 );
 const BY_CAUSE: &str = "select g.name, coalesce(b.cause, '') as cause, b.type, count(*) as events
     from platform_blocked b join platform_group g on g.id = b.group_id

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use platform_core::{ChangePayload, Error, Key, TenantId};
+use platform_events::Received;
 use platform_events::envelope::Envelope;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -80,27 +81,22 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
 }
 
 impl Entry {
-    /// Reads a change from its stored event, which was appended to the log at `recorded_at`.
-    pub(crate) fn of(envelope: &Envelope, recorded_at: DateTime<Utc>) -> Result<Self, Error> {
+    /// Reads a change from its stored event.
+    pub(crate) fn of<T>(event: &Received<T>) -> Result<Self, Error> {
+        let (envelope, tenant) = (event.envelope(), event.tenant());
         let payload = ChangePayload::parse(envelope.data())?;
-        let tenant = envelope
-            .tenantid()
-            .map(TenantId::parse)
-            .transpose()?
-            .unwrap_or_default();
         let named = |what: Option<&str>| what.map(str::to_owned);
         let entity = envelope.entitytype().zip(envelope.subject());
         let (kind, id) = entity.ok_or_else(|| {
             Error::invalid("the event names no entity; set its entitytype and its subject")
         })?;
         Ok(Self {
-            id: entry_id(&tenant, envelope, kind, id),
-            key: envelope.partitionkey().unwrap_or(envelope.id()).to_owned(),
-            correlation_id: envelope.correlationid().unwrap_or(envelope.id()).to_owned(),
-            causation_id: named(envelope.causationid()),
-            // A received event need not say when it happened.
-            occurred_at: envelope.time().unwrap_or(recorded_at),
-            recorded_at,
+            id: entry_id(tenant, envelope, kind, id),
+            key: event.key().to_owned(),
+            correlation_id: event.correlation_id().to_owned(),
+            causation_id: named(event.causation_id()),
+            occurred_at: event.occurred_at(),
+            recorded_at: event.recorded_at(),
             event_id: envelope.id().to_owned(),
             event_type: envelope.event_type().to_owned(),
             entity_kind: kind.to_owned(),
@@ -112,7 +108,7 @@ impl Entry {
             on_behalf_of: named(envelope.onbehalfof()),
             reason: named(envelope.reason()),
             changes: changes(&payload)?,
-            tenant,
+            tenant: tenant.clone(),
         })
     }
 

@@ -94,7 +94,7 @@ impl BatchHandler for Recorder {
                     .entitytype()
                     .is_some_and(|kind| self.kinds.contains(&kind))
             })
-            .map(|event| Entry::of(event.envelope(), event.recorded_at()))
+            .map(Entry::of)
             .collect::<Result<Vec<_>, _>>()
             .map_err(Reject::reject)?;
         match entries::insert(cx.tx().await?, &entries).await {

@@ -7,4 +7,4 @@ mod timeline;
 
 pub use entry::{ChangedField, Entry};
 pub use history::{History, MIGRATIONS};
-pub use timeline::{Cursor, Page, Timeline};
+pub use timeline::Timeline;

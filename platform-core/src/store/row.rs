@@ -113,6 +113,31 @@ impl Column for i64 {
     }
 }
 
+macro_rules! narrow_column {
+    ($($type:ty),+) => {$(
+        impl sealed::Sealed for $type {}
+
+        impl Column for $type {
+            fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
+                narrow(i64::sqlite(row, name)?)
+            }
+
+            fn postgres(row: &PgRow, name: &str) -> Result<Self, sqlx::Error> {
+                narrow(i64::postgres(row, name)?)
+            }
+        }
+    )+};
+}
+
+narrow_column!(i16, u32, u64, usize);
+
+fn narrow<T>(number: i64) -> Result<T, sqlx::Error>
+where
+    T: TryFrom<i64, Error = std::num::TryFromIntError>,
+{
+    T::try_from(number).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}
+
 impl sealed::Sealed for Key {}
 
 impl Column for Key {

@@ -16,7 +16,7 @@ use crate::{CorrelationId, Key, TenantId};
 pub enum Value {
     /// `boolean`, or 0 and 1.
     Bool(Option<bool>),
-    /// `bigint`.
+    /// `bigint`; an unsigned number above 2^63 - 1 becomes that one.
     Int(Option<i64>),
     /// `double precision`.
     Real(Option<f64>),
@@ -53,6 +53,8 @@ value! {
     i64 => Int(std::convert::identity),
     i32 => Int(i64::from),
     i16 => Int(i64::from),
+    u64 => Int(signed),
+    usize => Int(|number: usize| signed(number as u64)),
     u32 => Int(i64::from),
     u16 => Int(i64::from),
     u8 => Int(i64::from),
@@ -70,6 +72,11 @@ value! {
     &CorrelationId => Text(|id: &CorrelationId| id.as_str().to_owned()),
     DateTime<Utc> => Time(std::convert::identity),
     Duration => Span(std::convert::identity),
+}
+
+/// Converts what no column holds above 2^63 - 1; greater numbers become that one.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Converts a span to whole microseconds, at most what 63 bits hold.

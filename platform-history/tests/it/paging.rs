@@ -1,8 +1,8 @@
 //! A timeline is read in pages, newest first.
 
-use platform_core::{Change, Entity, Store, TenantId};
+use platform_core::{Change, Cursor, Entity, Store, TenantId};
 use platform_events::Service;
-use platform_history::{Cursor, History, Timeline};
+use platform_history::{History, Timeline};
 use platform_tests::{Database, each_backend};
 
 use crate::world::{changes, remember, settle, store};
@@ -13,10 +13,10 @@ async fn paged(store: &Store, id: &str, limit: u32) -> Vec<Vec<u64>> {
     let mut pages = Vec::new();
     let mut after: Option<Cursor> = None;
     loop {
-        let page = timeline.page(after, limit).await.unwrap();
-        pages.push(page.entries.iter().map(|entry| entry.version).collect());
+        let page = timeline.page(after.as_ref(), limit).await.unwrap();
+        pages.push(page.items.iter().map(|entry| entry.version).collect());
         match page.next {
-            Some(next) => after = Some(next.to_string().parse().unwrap()),
+            Some(next) => after = Some(Cursor::from(next.to_string().as_str())),
             None => return pages,
         }
     }
@@ -53,8 +53,8 @@ async fn a_cursor_stays_good_while_newer_changes_come(database: Database) {
     let timeline = Timeline::of(&store, &TenantId::parse("acme").unwrap(), "order", "O-1");
     let first = timeline.page(None, 2).await.unwrap();
     remember(&store, later).await;
-    let second = timeline.page(first.next, 2).await.unwrap();
-    let versions: Vec<_> = second.entries.iter().map(|entry| entry.version).collect();
+    let second = timeline.page(first.next.as_ref(), 2).await.unwrap();
+    let versions: Vec<_> = second.items.iter().map(|entry| entry.version).collect();
     assert_eq!(versions, [2, 1]);
 }
 
@@ -103,11 +103,11 @@ async fn a_later_object_of_the_same_id_comes_first(database: Database) {
     settle(&service).await;
     let timeline = Timeline::of(&store, &TenantId::default(), "seat", "1A");
     let mut told = Vec::new();
-    let mut after = None;
+    let mut after: Option<Cursor> = None;
     loop {
-        let page = timeline.page(after, 1).await.unwrap();
+        let page = timeline.page(after.as_ref(), 1).await.unwrap();
         told.extend(
-            page.entries
+            page.items
                 .iter()
                 .map(|entry| (entry.incarnation, entry.version)),
         );

@@ -175,7 +175,8 @@ async fn another_event_for_a_remembered_version_is_parked(database: Database) {
         .unwrap();
     let service = service(&store, "shop").await;
     settle(&service).await;
-    let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
+    let parked = service.parking().list(&Filter::all(), None, 200).await;
+    let parked = parked.unwrap().items;
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert_eq!(parked[0].cause.as_str(), "rejected");
     assert!(

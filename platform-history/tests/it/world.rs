@@ -94,7 +94,7 @@ pub(crate) async fn entries(store: &Store, tenant: &str, id: &str) -> Vec<Entry>
         .page(None, 200)
         .await
         .unwrap()
-        .entries
+        .items
 }
 
 /// Entries of all tenants.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use platform_core::store::Row;
+use platform_core::store::{Dialect, Row};
 use platform_core::{Key, RetryPolicy, Store, Tx};
 
 use crate::Error;
@@ -34,16 +34,32 @@ pub enum Cause {
     Depth,
 }
 
+const CAUSES: [(Cause, &str); 5] = [
+    (Cause::Rejected, "rejected"),
+    (Cause::Exhausted, "exhausted"),
+    (Cause::Crash, "crash"),
+    (Cause::Database, "database"),
+    (Cause::Depth, "depth"),
+];
+
 impl Cause {
     /// Returns the stored name.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rejected => "rejected",
-            Self::Exhausted => "exhausted",
-            Self::Crash => "crash",
-            Self::Database => "database",
-            Self::Depth => "depth",
-        }
+        let named = CAUSES.iter().find(|(cause, _)| *cause == self);
+        named.map_or("", |(_, name)| name)
+    }
+
+    pub(crate) fn parse(name: &str) -> Result<Self, Error> {
+        let named = CAUSES.iter().find(|(_, known)| *known == name);
+        named
+            .map(|(cause, _)| *cause)
+            .ok_or_else(|| Error::damaged(format!("platform_blocked names no cause `{name}`")))
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -213,8 +229,12 @@ pub(crate) async fn keys(
 
 /// Finds what is due in the lanes of `process`, over all groups, at most `most` rows.
 pub(crate) async fn due(store: &Store, process: Key, most: i64) -> Result<Vec<Due>, Error> {
+    let sql = match store.dialect() {
+        Dialect::Sqlite => DUE_SQLITE,
+        Dialect::Postgres => DUE_POSTGRES,
+    };
     let rows = store
-        .query(DUE)
+        .query(sql)
         .bind(process)
         .bind(most)
         .fetch_all()
@@ -243,12 +263,12 @@ fn read_due(row: &Row) -> Result<Due, Error> {
     let reasons: String = row.get("reasons")?;
     Ok(Due {
         group: row.get("group_id")?,
-        lane: i16::try_from(row.get::<i64>("lane")?).unwrap_or_default(),
+        lane: row.get("lane")?,
         key: row.get("key")?,
         head: row.get("head")?,
         is_discarded: row.get::<String>("state")? == "discarded",
         cause: row.get("cause")?,
-        attempts: u32::try_from(row.get::<i64>("attempts")?).unwrap_or(u32::MAX),
+        attempts: row.get("attempts")?,
         reasons: serde_json::from_str(&reasons).unwrap_or_default(),
         age: row.get("age")?,
         revision: row.get("revision")?,
@@ -278,17 +298,33 @@ const ADVANCE: &str =
 const FREE: &str =
     "delete from platform_blocked where group_id = $1 and key = $2 and revision = $3 and head = $4";
 const KEYS: &str = "select key, head from platform_blocked where group_id = $1 and lane = $2";
-/// Fifty rows of each group whose kill switch is closed: a full or paused group leaves room for the others.
-const DUE: &str = "select * from (
-        select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
-            b.due, (select now from platform_time) - b.first_failed_at as age,
-            row_number() over (partition by b.group_id order by b.due) as nth
-        from platform_blocked b
-        join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
-        join platform_member m on m.process = l.process and m.group_id = b.group_id
-        where l.process = $1 and b.state in ('waiting', 'discarded') and b.due <= (select now from platform_time)
-          and (m.pause_reason is null or b.state = 'discarded')) d
-    where nth <= 50 order by due limit $2";
+/// A few rows of each lane whose group is not paused: a full or paused one leaves room for the others, and what
+/// waits in long rows of due keys is not looked through.
+const DUE_SQLITE: &str =
+    "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
+        b.due, (select now from platform_time) - b.first_failed_at as age
+    from platform_lane l
+    join platform_member m on m.process = l.process and m.group_id = l.group_id
+    cross join platform_blocked b
+    where l.process = $1 and b.group_id = l.group_id and b.key in (
+        select w.key from platform_blocked w
+        where w.group_id = l.group_id and w.lane = l.lane and w.state <> 'parked'
+          and (m.pause_reason is null or w.state = 'discarded') and w.due <= (select now from platform_time)
+        order by w.due limit 8)
+    order by b.due limit $2";
+const DUE_POSTGRES: &str =
+    "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
+        b.due, (select now from platform_time) - b.first_failed_at as age
+    from platform_lane l
+    join platform_member m on m.process = l.process and m.group_id = l.group_id
+    cross join lateral (
+        select * from platform_blocked w
+        where w.group_id = l.group_id and w.lane = l.lane and w.state <> 'parked'
+          and (m.pause_reason is null or w.state = 'discarded') and w.due <= (select now from platform_time)
+        order by w.due limit 8) b
+    where l.process = $1
+      and exists (select 1 from platform_blocked where state <> 'parked')
+    order by b.due limit $2";
 const OLDEST: &str =
     "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
         b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age

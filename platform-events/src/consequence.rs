@@ -16,6 +16,7 @@ pub struct Wiring {
     pub(crate) registrations: Vec<Registration>,
     pub(crate) migrations: Vec<Migrations>,
     pub(crate) runners: Vec<Arc<dyn Runner>>,
+    pub(crate) mistakes: Vec<String>,
 }
 
 /// A consequence that ships as handlers, tables and perhaps a runner of its own.
@@ -52,6 +53,11 @@ impl Wiring {
         {
             self.migrations.push(migrations);
         }
+    }
+
+    /// Refuses to be built: says what is wired wrongly, and how to mend it.
+    pub fn refuse(&mut self, mistake: impl Into<String>) {
+        self.mistakes.push(mistake.into());
     }
 
     /// Adds work beside the handlers.

@@ -11,14 +11,14 @@ use crate::event::{Draft, Event, Identity, IntoDrafts};
 use crate::input::Received;
 use crate::log::Record;
 use crate::outcome::HandlerError;
-use crate::publisher::{Cause, Publisher};
+use crate::publisher::{CausedBy, Publisher};
 use crate::{Error, fence};
 
 /// The surroundings of one attempt.
 #[derive(Debug)]
 pub struct Context<'c> {
     unit: &'c mut Unit,
-    cause: Cause,
+    cause: CausedBy,
 }
 
 /// The transaction of an attempt or a batch, begun on first use, and what was published in it.
@@ -26,7 +26,7 @@ pub(crate) struct Unit {
     ground: Ground,
     token: i64,
     begun: Option<(Tx, OwnedSemaphorePermit)>,
-    drafts: Vec<(Cause, Draft)>,
+    drafts: Vec<(CausedBy, Draft)>,
     is_replay: bool,
     is_waiting: bool,
 }
@@ -60,7 +60,7 @@ impl Unit {
         }
     }
 
-    pub(crate) fn context(&mut self, cause: Cause) -> Context<'_> {
+    pub(crate) fn context(&mut self, cause: CausedBy) -> Context<'_> {
         Context { unit: self, cause }
     }
 
@@ -112,6 +112,11 @@ impl Unit {
         }
     }
 
+    /// How long the transaction may idle before the server ends it.
+    pub(crate) fn idle_max(&self) -> Duration {
+        self.ground.idle
+    }
+
     /// Answers whether the transaction has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun.is_some()
@@ -130,6 +135,9 @@ impl Context<'_> {
     /// Returns the transaction of this attempt, begun on first use. What is written through it commits together
     /// with the event's position, or not at all.
     ///
+    /// On PostgreSQL the server ends a transaction that idles for 8 s (0.8 of the lease), so that a stalled
+    /// process holds no locks: reach out to the world before the first call, not after it.
+    ///
     /// # Errors
     /// The store's; passed on through `?` it spends no attempt.
     pub async fn tx(&mut self) -> Result<&mut Tx, Error> {
@@ -138,16 +146,26 @@ impl Context<'_> {
 
     /// Publishes an event, a change or a draft, caused by the event in hand. It is appended in the same
     /// transaction, after everything that the handler writes; handled again, it has the same id.
+    ///
+    /// In a slice the event in hand is the first one; [`publish_for`](Self::publish_for) names another.
     pub fn publish(&mut self, event: impl IntoCaused) {
-        for draft in event.into_caused() {
-            self.unit.drafts.push((self.cause.clone(), draft));
-        }
+        let cause = self.cause.clone();
+        self.publish_as(&cause, event);
     }
 
-    /// Names which event of a slice the next [`publish`](Self::publish) answers.
-    pub fn answering<T>(&mut self, event: &Received<T>) -> &mut Self {
-        self.cause.event = Arc::clone(&event.envelope);
-        self
+    /// As [`publish`](Self::publish), caused by one event of a slice.
+    pub fn publish_for<T>(&mut self, cause: &Received<T>, event: impl IntoCaused) {
+        let cause = CausedBy {
+            event: Arc::clone(&cause.envelope),
+            group: self.cause.group,
+        };
+        self.publish_as(&cause, event);
+    }
+
+    fn publish_as(&mut self, cause: &CausedBy, event: impl IntoCaused) {
+        for draft in event.into_caused() {
+            self.unit.drafts.push((cause.clone(), draft));
+        }
     }
 
     /// Returns an identity for outside effects, equal whenever this event is handled by this handler: send it

@@ -31,6 +31,8 @@ pub enum ErrorKind {
     NotInTransaction,
     /// The service is wired wrongly; found before the first event.
     Wiring,
+    /// The service runs already, or one of its tasks ended badly.
+    Worker,
     /// What the log holds and what the database says do not fit together; the message names the repair.
     Damaged,
     /// The asked row does not exist, or is not in the state that the call needs.
@@ -51,6 +53,10 @@ impl Error {
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidEvent, message)
+    }
+
+    pub(crate) fn damaged(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Damaged, message)
     }
 
     pub(crate) fn wiring(message: impl Into<String>) -> Self {

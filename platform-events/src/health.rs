@@ -37,6 +37,7 @@ struct State {
     paused: BTreeMap<&'static str, String>,
     bound_read: Option<Stopwatch>,
     renewed: Option<Stopwatch>,
+    lapsed: Option<Stopwatch>,
 }
 
 /// Without a look at the bound for longer a process is not ready.
@@ -45,6 +46,11 @@ const BOUND_LATE: Duration = Duration::from_secs(10);
 impl Vitals {
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Forgets what an earlier run of the service reported.
+    pub(crate) fn begin(&self) {
+        self.change(|state| *state = State::default());
     }
 
     pub(crate) fn stuck(&self, what: Option<String>) {
@@ -98,8 +104,24 @@ impl Vitals {
         });
     }
 
-    pub(crate) fn renewed(&self) {
-        self.change(|state| state.renewed = Some(Stopwatch::start()));
+    /// Notes that the lease was renewed, and whether it had lapsed before.
+    pub(crate) fn renewed(&self, lease: Duration) {
+        self.change(|state| {
+            if state.renewed.is_some_and(|since| since.elapsed() >= lease) {
+                state.lapsed = Some(Stopwatch::start());
+            }
+            state.renewed = Some(Stopwatch::start());
+        });
+    }
+
+    /// Answers whether the lease had lapsed less than its length ago: most likely those of the others did too,
+    /// for the same outage, and they shall have the time to renew them before their lanes are taken.
+    pub(crate) fn has_lapsed(&self, lease: Duration) -> bool {
+        let mut has_lapsed = false;
+        self.change(|state| {
+            has_lapsed = state.lapsed.is_some_and(|since| since.elapsed() < lease);
+        });
+        has_lapsed
     }
 
     pub(crate) fn health(&self, lease: Duration) -> Health {
@@ -121,6 +143,9 @@ impl Vitals {
             |since: Option<Stopwatch>, limit| since.is_some_and(|s| s.elapsed() < limit);
         if !is_current(state.renewed, lease) {
             reasons.push("the lease is not renewed: other processes may take over".to_owned());
+        }
+        if !is_current(state.bound_read, BOUND_LATE) {
+            reasons.push(format!("the log was not looked at for {BOUND_LATE:?}"));
         }
         let is_ready = !state.store_away
             && state.damage.is_none()

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use platform_core::{ChangePayload, Entity};
+use platform_core::{ChangePayload, Entity, TenantId};
 
 use crate::envelope::Envelope;
 use crate::event::Event;
@@ -99,6 +99,7 @@ impl<T: Entity> Input for EntityChanged<T> {
 pub struct Received<T> {
     value: T,
     pub(crate) envelope: Arc<Envelope>,
+    tenant: TenantId,
     position: i64,
     recorded_at: DateTime<Utc>,
     is_muted: bool,
@@ -109,8 +110,10 @@ impl<T: Input> Received<T> {
         if let Some(fault) = &stored.fault {
             return Err(fault.clone());
         }
+        let tenant = TenantId::parse(&stored.tenant).map_err(|error| error.to_string())?;
         Ok(Self {
             value: T::decode(&stored.envelope)?,
+            tenant,
             envelope: Arc::clone(&stored.envelope),
             position: stored.seq,
             recorded_at: stored.recorded_at,
@@ -120,9 +123,34 @@ impl<T: Input> Received<T> {
 }
 
 impl<T> Received<T> {
-    /// Returns the whole envelope: id, source, tenant, correlation, actor, time.
+    /// Returns the whole envelope: id, source, actor, reason, trace.
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
+    }
+
+    /// Returns whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Returns what its chain of events has in common; its own id when it starts one.
+    pub fn correlation_id(&self) -> &str {
+        self.envelope.correlationid().unwrap_or(self.envelope.id())
+    }
+
+    /// Returns the id of the event that caused it.
+    pub fn causation_id(&self) -> Option<&str> {
+        self.envelope.causationid()
+    }
+
+    /// Returns what it is in order with: events of one key are handled in the order of the log.
+    pub fn key(&self) -> &str {
+        self.envelope.partitionkey().unwrap_or(self.envelope.id())
+    }
+
+    /// Returns when it happened; a received event that does not say happened when it was appended.
+    pub fn occurred_at(&self) -> DateTime<Utc> {
+        self.envelope.time().unwrap_or(self.recorded_at)
     }
 
     /// Returns the position in the log.

@@ -149,10 +149,7 @@ impl Lease {
             .fetch_all()
             .await?;
         rows.iter()
-            .map(|row| {
-                let lane = i16::try_from(row.get::<i64>("lane")?).unwrap_or_default();
-                Ok((lane, row.get("token")?))
-            })
+            .map(|row| Ok((row.get("lane")?, row.get("token")?)))
             .collect()
     }
 
@@ -208,7 +205,7 @@ const TIDY_STEPS: usize = 500;
 
 fn taken(row: &platform_core::store::Row) -> Result<Taken, Error> {
     Ok(Taken {
-        lane: i16::try_from(row.get::<i64>("lane")?).unwrap_or_default(),
+        lane: row.get("lane")?,
         token: row.get("token")?,
         position: row.get("position")?,
         crashes: row.get("crashes")?,

@@ -3,6 +3,7 @@
 use platform_core::Store;
 
 use crate::Error;
+use crate::worker::Parts;
 
 /// How far a service is with what its log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,32 +21,42 @@ pub struct Overview {
     pub is_settled: bool,
 }
 
-pub(crate) async fn overview(store: &Store, service: &str) -> Result<Overview, Error> {
+pub(crate) async fn overview(
+    store: &Store,
+    service: &str,
+    is_settled: bool,
+) -> Result<Overview, Error> {
     let row = store.query(OVERVIEW).bind(service).fetch_one().await?;
-    let waiting: i64 = row.get("waiting")?;
-    let behind: i64 = row.get("behind")?;
     Ok(Overview {
         events: row.get("events")?,
         handled: row.get("handled")?,
-        waiting,
+        waiting: row.get("waiting")?,
         parked: row.get("parked")?,
-        is_settled: waiting == 0 && behind == 0,
+        is_settled,
     })
 }
 
-/// Answers whether nothing is left to read and nothing waits, without counting anything.
-pub(crate) async fn is_settled(store: &Store, service: &str) -> Result<bool, Error> {
-    let row = store.query(UNSETTLED).bind(service).fetch_one().await?;
-    Ok(row.get::<i64>("unsettled")? == 0)
+/// Answers whether nothing is left to read and nothing waits, in the groups of this build of the service: what a
+/// handler that is gone has not read is no work of anybody.
+pub(crate) async fn is_settled(parts: &Parts) -> Result<bool, Error> {
+    let query = parts.log.store().query(UNSETTLED);
+    for row in query.bind(parts.service.as_str()).fetch_all().await? {
+        let unsettled: i64 = row.get("id")?;
+        if parts.groups.iter().any(|(id, _)| *id == unsettled) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-const UNSETTLED: &str = "select count(*) as unsettled from platform_group g
+const UNSETTLED: &str = "select g.id from platform_group g
     where g.service = $1 and g.retired_at is null and (
         exists (select 1 from platform_blocked b where b.group_id = g.id and b.state <> 'parked')
         or exists (select 1 from platform_lane l where l.group_id = g.id and (
             exists (select 1 from platform_log e where l.lane >= 0 and e.lane = l.lane and e.seq > l.position)
             or (l.lane < 0 and exists (select 1 from platform_log e where e.seq > l.position)))))";
-const OVERVIEW: &str = "with mine as (select id from platform_group where service = $1 and retired_at is null)
+const OVERVIEW: &str =
+    "with mine as (select id from platform_group where service = $1 and retired_at is null)
     select
     (select count(*) from platform_log) as events,
     (select cast(coalesce(sum(handled), 0) as bigint) from platform_lane
@@ -53,7 +64,4 @@ const OVERVIEW: &str = "with mine as (select id from platform_group where servic
     (select count(*) from platform_blocked
         where group_id in (select id from mine) and state <> 'parked') as waiting,
     (select count(*) from platform_blocked
-        where group_id in (select id from mine) and state = 'parked') as parked,
-    (select count(*) from platform_lane l where l.group_id in (select id from mine) and (
-        exists (select 1 from platform_log e where l.lane >= 0 and e.lane = l.lane and e.seq > l.position)
-        or (l.lane < 0 and exists (select 1 from platform_log e where e.seq > l.position)))) as behind";
+        where group_id in (select id from mine) and state = 'parked') as parked";

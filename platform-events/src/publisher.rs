@@ -32,7 +32,7 @@ pub enum Published {
 
 /// Where a published event comes from when a handler publishes it.
 #[derive(Debug, Clone)]
-pub(crate) struct Cause {
+pub(crate) struct CausedBy {
     pub(crate) event: Arc<Envelope>,
     /// The first name of the group that handles.
     pub(crate) group: &'static str,
@@ -114,7 +114,9 @@ impl Publisher {
                 Ok(published)
             }
             Err(error) => {
-                tx.rollback().await?;
+                if let Err(failed) = tx.rollback().await {
+                    tracing::debug!(%failed, "rolling back");
+                }
                 Err(error)
             }
         }
@@ -157,7 +159,7 @@ impl Publisher {
     pub(crate) fn record(
         &self,
         draft: &Draft,
-        cause: Option<&Cause>,
+        cause: Option<&CausedBy>,
         nth: usize,
     ) -> Result<Record, Error> {
         check_type(&draft.kind)?;
@@ -178,7 +180,10 @@ impl Publisher {
         let id = self.id(draft, &tenant, cause, nth);
         let envelope = self.envelope(draft, &id, &tenant, cause, payload)?;
         let id_key = Key::of("event-id", &[b"", self.source.as_bytes(), id.as_bytes()]);
-        let key = lane_key(&tenant, draft.key.as_deref(), &id_key);
+        let key = draft
+            .key
+            .as_deref()
+            .map_or(id_key, |key| lane_key(&tenant, key));
         Ok(Record {
             id_key,
             content_hash: self.content_hash(&envelope),
@@ -194,11 +199,12 @@ impl Publisher {
             attributes: envelope.attributes(),
             data: envelope.data().clone(),
             is_caused: matches!(draft.identity, Identity::Caused),
+            is_change: matches!(draft.identity, Identity::Change { .. }),
             id,
         })
     }
 
-    fn id(&self, draft: &Draft, tenant: &TenantId, cause: Option<&Cause>, nth: usize) -> String {
+    fn id(&self, draft: &Draft, tenant: &TenantId, cause: Option<&CausedBy>, nth: usize) -> String {
         let tenant = tenant.as_str().as_bytes();
         let source = self.source.as_bytes();
         let key = match (&draft.identity, cause) {
@@ -242,7 +248,7 @@ impl Publisher {
         draft: &Draft,
         id: &str,
         tenant: &TenantId,
-        cause: Option<&Cause>,
+        cause: Option<&CausedBy>,
         payload: Vec<u8>,
     ) -> Result<Envelope, Error> {
         let options = &draft.options;
@@ -321,7 +327,10 @@ impl Publisher {
                     .map(CorrelationId::parse)
                     .transpose()?,
                 is_muted: event.is_muted(),
-                ..Default::default()
+                actor: event.actor().map(str::parse).transpose()?,
+                on_behalf_of: event.onbehalfof().map(str::parse).transpose()?,
+                reason: event.reason().map(str::to_owned),
+                occurred_at: event.time(),
             },
         };
         self.record(&draft, None, 0)
@@ -343,12 +352,9 @@ impl Publisher {
     }
 }
 
-/// What keeps events in order: the tenant's partition key, or the event alone when it has none.
-fn lane_key(tenant: &TenantId, key: Option<&str>, id_key: &Key) -> Key {
-    match key {
-        Some(key) => Key::of("lane", &[b"", tenant.as_str().as_bytes(), key.as_bytes()]),
-        None => *id_key,
-    }
+/// What keeps events in order: the tenant's partition key. An event without one stands alone, under its own id.
+pub(crate) fn lane_key(tenant: &TenantId, key: &str) -> Key {
+    Key::of("lane", &[b"", tenant.as_str().as_bytes(), key.as_bytes()])
 }
 
 /// The longest idempotency key, in bytes.
@@ -401,10 +407,9 @@ fn check_size(kind: &str, len: usize) -> Result<(), Error> {
 }
 
 fn verdict(record: &Record, appended: Appended) -> Result<Published, Error> {
-    let is_change = record.attributes.contains("\"entityversion\"");
     match appended {
         Appended::New(seq) => Ok(Published::New(seq)),
-        Appended::Known(seq, _) if is_change => Err(Error::new(
+        Appended::Known(seq, _) if record.is_change => Err(Error::new(
             ErrorKind::VersionReused,
             format!(
                 "{} of tenant {}: this version of the entity was published before, at position {seq}; raise \

@@ -13,10 +13,11 @@ use crate::handler::{BatchHandler, Effects, Handler, Lanes, Start};
 use crate::input::{Input, Received, Stored};
 use crate::outcome::{HandlerError, Reject};
 use crate::pattern::Pattern;
-use crate::publisher::Cause;
+use crate::publisher::CausedBy;
 use crate::{Error, invoke};
 
 /// A handler with its start, ready to be given to a service.
+#[derive(Clone)]
 pub struct Registration {
     pub(crate) spec: Spec,
     pub(crate) handler: Arc<dyn Erased>,
@@ -203,8 +204,8 @@ impl<H: BatchHandler> Erased for Batch<H> {
     }
 }
 
-fn cause(spec: &Spec, stored: &Stored) -> Cause {
-    Cause {
+fn cause(spec: &Spec, stored: &Stored) -> CausedBy {
+    CausedBy {
         event: Arc::clone(&stored.envelope),
         group: spec.first_name(),
     }

@@ -1,9 +1,16 @@
 //! The service: a store, its handlers and consequences, run together.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::task::JoinError;
+use tokio_util::sync::CancellationToken;
 
 use crate::consequence::{Consequence, Runner, Wiring};
 use platform_core::Store;
@@ -15,12 +22,10 @@ use crate::parking::Parking;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
 use crate::retention::{self, Retention, Trimmed};
-use crate::runs;
-
 use crate::signal::Signal;
-use crate::status::{Health, Overview, Run};
-use crate::worker::{Settings, Worker};
-use crate::{Error, groups};
+use crate::status::{Health, Overview, Runs};
+use crate::worker::{Parts, Settings, Worker};
+use crate::{Error, ErrorKind, groups};
 
 /// The tables of this crate.
 const MIGRATIONS: Migrations = Migrations {
@@ -34,11 +39,16 @@ const MIGRATIONS: Migrations = Migrations {
     }],
 };
 
+/// How long after the drain its last part may take: what was cut short undoes itself, lanes are given back.
+const LAST: Duration = Duration::from_secs(5);
+/// Between two looks whether everything is settled.
+const SETTLED_EVERY: Duration = Duration::from_millis(20);
+
 /// A business service with everything that follows from its events.
-#[derive(Debug)]
 pub struct Service {
-    worker: Arc<Worker>,
+    parts: Parts,
     runners: Vec<Arc<dyn Runner>>,
+    is_running: AtomicBool,
 }
 
 /// Collects the parts of a [`Service`].
@@ -74,57 +84,63 @@ impl Service {
 
     /// Returns the publisher of this service's events.
     pub fn publisher(&self) -> Publisher {
-        self.worker.publisher.clone()
+        self.parts.publisher.clone()
     }
 
     /// Returns the calls on parked events.
     pub fn parking(&self) -> Parking {
-        Parking::new(self.worker.store(), &self.worker.service)
+        Parking::new(self.store(), &self.parts.service)
+    }
+
+    fn store(&self) -> &Store {
+        self.parts.log.store()
     }
 
     /// Handles events until `shutdown` completes; then takes no more, finishes what is in hand within 30 s
     /// (unless set), commits and gives its lanes back. Work that does not finish in time is undone and
-    /// repeated elsewhere; it counts as no attempt.
+    /// repeated elsewhere; it counts as no attempt. It may be called again afterwards.
     ///
     /// # Errors
     /// When the store cannot be reached at the start, or the log is damaged; later failures are waited out.
+    /// [`ErrorKind::Worker`] when it runs already, or a task ended badly.
     ///
     /// # Cancel safety
-    /// Dropped, the tasks go on until the process ends; end them through `shutdown`.
+    /// Dropped, it stops as after `shutdown`, in the background.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let worker = Arc::clone(&self.worker);
+        let _running = Running::begin(&self.is_running)?;
+        self.parts.vitals.begin();
+        let worker = Arc::new(Worker::new(self.parts.clone())?);
         let stop = worker.stop().clone();
-        if stop.is_cancelled() {
-            return Err(Error::wiring(
-                "this service has run and was stopped; build another one",
-            ));
+        let _stopping = stop.clone().drop_guard();
+        let mut tasks = FuturesUnordered::new();
+        tasks.push(tokio::spawn(Arc::clone(&worker).run()));
+        for runner in &self.runners {
+            let runner = Arc::clone(runner);
+            let (store, publisher) = (self.store().clone(), self.publisher());
+            let stop = stop.clone();
+            tasks.push(tokio::spawn(async move {
+                runner.run(store, publisher, stop.clone()).await;
+                ended_in_time(&stop, &runner)
+            }));
         }
-        let mut running = tokio::spawn(Arc::clone(&worker).run());
-        let runners: Vec<_> = self
-            .runners
-            .iter()
-            .map(|runner| {
-                let runner = Arc::clone(runner);
-                let (store, publisher) = (worker.store().clone(), worker.publisher.clone());
-                let stop = stop.clone();
-                tokio::spawn(async move { runner.run(store, publisher, stop).await })
-            })
-            .collect();
-        let ended = tokio::select! {
-            ended = &mut running => Some(ended),
+        let first = tokio::select! {
+            ended = tasks.next() => ended,
             () = shutdown => None,
         };
         stop.cancel();
-        let ended = match ended {
-            Some(ended) => ended,
-            None => running.await,
-        };
-        for runner in runners {
-            if let Err(error) = runner.await {
-                tracing::warn!(%error, "a runner ended badly");
+        let first = first.map_or(Ok(()), flatten);
+        let bound = self.parts.settings.drain + LAST;
+        let rest = async {
+            while let Some(ended) = tasks.next().await {
+                flatten(ended)?;
             }
-        }
-        ended.map_err(|error| Error::wiring("the worker ended badly").with_source(error))?
+            Ok(())
+        };
+        let rest = tokio::time::timeout(bound, rest).await.unwrap_or_else(|_| {
+            tracing::warn!(?bound, "a runner did not stop in time; it is left behind");
+            Ok(())
+        });
+        first.and(rest)
     }
 
     /// Runs until SIGTERM or Ctrl-C; a second signal ends the process at once, with status 130.
@@ -150,17 +166,25 @@ impl Service {
     /// # Cancel safety
     /// As [`run`](Self::run).
     pub async fn run_until_settled(&self) -> Result<(), Error> {
-        self.run(async {
-            loop {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                match self.is_settled().await {
-                    Ok(true) => return,
-                    Ok(false) => {}
-                    Err(error) => tracing::debug!(%error, "asking whether everything is settled"),
+        self.run(self.settled()).await
+    }
+
+    /// Completes when nothing is left to do at the moment, in this process or another. A store that is away is
+    /// waited for, as the workers do.
+    ///
+    /// # Cancel safety
+    /// Safe: it only looks.
+    pub async fn settled(&self) {
+        loop {
+            match self.is_settled().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "asking whether everything is settled");
                 }
             }
-        })
-        .await
+            tokio::time::sleep(SETTLED_EVERY).await;
+        }
     }
 
     /// Answers whether nothing is left to read, to retry or to run at the moment. Parked events do not unsettle.
@@ -168,18 +192,17 @@ impl Service {
     /// # Errors
     /// The store's.
     pub async fn is_settled(&self) -> Result<bool, Error> {
-        let store = self.worker.store();
-        if !overview::is_settled(store, &self.worker.service).await? {
+        let is_read = || overview::is_settled(&self.parts);
+        if !is_read().await? {
             return Ok(false);
         }
         for runner in &self.runners {
-            if runner.pending(store).await? > 0 {
+            if runner.pending(self.store()).await? > 0 {
                 return Ok(false);
             }
         }
         // A runner may have published and finished between the two looks.
-        let is_settled = overview::is_settled(store, &self.worker.service).await?;
-        Ok(is_settled)
+        is_read().await
     }
 
     /// Removes from the log what is older than `retention` says, every group has passed, and nothing parked
@@ -191,12 +214,12 @@ impl Service {
     /// # Cancel safety
     /// Safe: a stretch is removed as a whole or not at all.
     pub async fn trim(&self, retention: &Retention) -> Result<Trimmed, Error> {
-        retention::trim(self.worker.store(), retention).await
+        retention::trim(self.store(), retention).await
     }
 
     /// Answers a probe.
     pub fn health(&self) -> Health {
-        self.worker.vitals.health(self.worker.settings.lease)
+        self.parts.vitals.health(self.parts.settings.lease)
     }
 
     /// Counts what the log holds and what became of it.
@@ -204,26 +227,57 @@ impl Service {
     /// # Errors
     /// The store's.
     pub async fn overview(&self) -> Result<Overview, Error> {
-        let mut overview = overview::overview(self.worker.store(), &self.worker.service).await?;
-        overview.is_settled = self.is_settled().await?;
-        Ok(overview)
+        let is_settled = self.is_settled().await?;
+        overview::overview(self.store(), &self.parts.service, is_settled).await
     }
 
-    /// Returns the runs that covered the event at `position`, newest first, at most 100.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn runs_of_event(&self, position: i64) -> Result<Vec<Run>, Error> {
-        runs::of_event(self.worker.store(), position).await
+    /// Returns the calls on what its handlers have tried.
+    pub fn runs(&self) -> Runs {
+        Runs::new(self.store(), &self.parts.service)
     }
+}
 
-    /// Returns the runs of a handler before the run `before` (`i64::MAX` for the newest), at most 100.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn runs_of_handler(&self, name: &str, before: i64) -> Result<Vec<Run>, Error> {
-        runs::of_handler(self.worker.store(), name, before).await
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("name", &self.parts.service)
+            .finish_non_exhaustive()
     }
+}
+
+/// Says that a service runs, as long as it lives.
+struct Running<'s>(&'s AtomicBool);
+
+impl<'s> Running<'s> {
+    fn begin(is_running: &'s AtomicBool) -> Result<Self, Error> {
+        if is_running.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(
+                ErrorKind::Worker,
+                "this service runs already; start another process, or wait until it has ended",
+            ));
+        }
+        Ok(Self(is_running))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// A runner that ends before it is told to leaves work undone that nobody would miss.
+fn ended_in_time(stop: &CancellationToken, runner: &Arc<dyn Runner>) -> Result<(), Error> {
+    if stop.is_cancelled() {
+        return Ok(());
+    }
+    let message = format!("{runner:?} ended before the service did");
+    Err(Error::new(ErrorKind::Worker, message))
+}
+
+fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
+    let badly = |error| Error::new(ErrorKind::Worker, "a task ended badly").with_source(error);
+    ended.map_err(badly)?
 }
 
 impl Builder {
@@ -306,14 +360,26 @@ impl Builder {
                 Dialect::Postgres => 10,
             },
         };
-        let worker = Worker::new(&self.name, (log, publisher, signal), registered, settings)?;
+        let parts = Parts {
+            service: self.name,
+            log,
+            publisher,
+            signal,
+            groups: registered,
+            settings,
+            vitals: Arc::default(),
+        };
         Ok(Service {
-            worker: Arc::new(worker),
+            parts,
             runners: self.wiring.runners,
+            is_running: AtomicBool::new(false),
         })
     }
 
     fn check(&self) -> Result<(), Error> {
+        if !self.wiring.mistakes.is_empty() {
+            return Err(Error::wiring(self.wiring.mistakes.join("; ")));
+        }
         let is_name = (1..=64).contains(&self.name.len())
             && self
                 .name

@@ -2,4 +2,4 @@
 
 pub use crate::health::Health;
 pub use crate::overview::Overview;
-pub use crate::runs::Run;
+pub use crate::runs::{Outcome, Run, Runs};

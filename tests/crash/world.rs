@@ -259,7 +259,7 @@ pub(crate) async fn assert_exact(store: &Store, who: &str) {
 pub(crate) async fn parked(service: &Service, store: &Store) -> Vec<String> {
     let all = platform_events::parking::Filter::all();
     let mut found = Vec::new();
-    for event in service.parking().list(&all, 0).await.unwrap() {
+    for event in service.parking().list(&all, None, 200).await.unwrap().items {
         let data = "select data from platform_log where seq = $1";
         let row = store
             .query(data)

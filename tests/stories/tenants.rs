@@ -110,9 +110,10 @@ async fn a_parked_event_of_one_tenant_holds_up_no_other(database: Database) {
     let parking = service.parking();
     let listed = async |tenant: &str| {
         parking
-            .list(&Filter::all().tenant(tenant), 0)
+            .list(&Filter::all().tenant(tenant), None, 200)
             .await
             .unwrap()
+            .items
             .len()
     };
     assert_eq!((listed("acme").await, listed("beta").await), (1, 0));

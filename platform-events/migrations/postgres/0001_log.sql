@@ -30,6 +30,7 @@ create table platform_log (
 ) partition by range (seq);
 create index platform_log_lane on platform_log (lane, seq);
 create index platform_log_key on platform_log (key, seq);
+create index platform_log_correlation on platform_log (correlation_id, seq);
 
 -- Makes partitions, named by their ends, until one reaches beyond `wanted`; returns where the last one ends.
 create function platform_log_partition(wanted bigint) returns bigint language plpgsql as $$
@@ -130,7 +131,8 @@ create table platform_blocked (
     updated_at timestamptz not null,
     primary key (group_id, key)
 );
-create index platform_blocked_due on platform_blocked (state, due);
+create index platform_blocked_due on platform_blocked (group_id, lane, due) where state <> 'parked';
+create index platform_blocked_parked on platform_blocked (head) where state = 'parked';
 
 -- What people decided about parked events, kept for ever.
 create table platform_decision (

@@ -25,6 +25,7 @@ create table platform_log (
 );
 create index platform_log_lane on platform_log (lane, seq);
 create index platform_log_key on platform_log (key, seq);
+create index platform_log_correlation on platform_log (correlation_id, seq);
 
 create table platform_log_id (
     id_key blob primary key,
@@ -104,7 +105,8 @@ create table platform_blocked (
     updated_at integer not null,
     primary key (group_id, key)
 ) without rowid;
-create index platform_blocked_due on platform_blocked (state, due);
+create index platform_blocked_due on platform_blocked (group_id, lane, due) where state <> 'parked';
+create index platform_blocked_parked on platform_blocked (head) where state = 'parked';
 
 -- What people decided about parked events, kept for ever.
 create table platform_decision (

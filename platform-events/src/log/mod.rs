@@ -7,6 +7,8 @@
 mod postgres;
 mod sqlite;
 
+use std::fmt;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
@@ -23,6 +25,10 @@ pub(crate) const LANES: u8 = 16;
 pub(crate) const WHOLE: i16 = -1;
 /// The most rows of one lane that a read covers, before the type filter.
 pub(crate) const READ_MAX: i64 = 1_000;
+
+/// The most bytes of payloads that a read of one lane brings, beyond its first event: 16 lanes of every group
+/// are in memory at the same time.
+pub(crate) const READ_BYTES: i64 = 1024 * 1024;
 
 /// A position in the log: a row's number. Numbers grow, with holes.
 pub(crate) type Position = i64;
@@ -46,6 +52,8 @@ pub(crate) struct Record {
     pub(crate) data: Bytes,
     /// Published by a handler under an id of its cause: known means handled before.
     pub(crate) is_caused: bool,
+    /// The change of an entity, whose id is its version: known means that the version was used twice.
+    pub(crate) is_change: bool,
 }
 
 /// What became of one appended record.
@@ -123,8 +131,18 @@ pub(crate) struct Holder {
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     store: Store,
-    secret: Vec<u8>,
+    secret: Secret,
     backend: Backend,
+}
+
+/// What the content hashes are keyed with. It never leaves the process in words.
+#[derive(Clone)]
+struct Secret(Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -145,7 +163,7 @@ impl Log {
         };
         Ok(Self {
             store: store.clone(),
-            secret: secret.into_bytes(),
+            secret: Secret(secret.into_bytes()),
             backend,
         })
     }
@@ -157,7 +175,7 @@ impl Log {
     /// Hashes an event's content with the log's secret, so that the hash gives no personal value away.
     pub(crate) fn content_hash(&self, fields: &[&[u8]]) -> Vec<u8> {
         // A key of any length is admitted (RFC 2104, section 2), so there is no error to carry.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret.0) else {
             return Vec::new();
         };
         for field in fields {
@@ -209,7 +227,8 @@ impl Log {
     }
 
     /// Reads on in several lanes, each from its position (exclusive) up to `bound` (inclusive): at most
-    /// [`READ_MAX`] rows of each lane, and of those only the ones whose type is `like` one of the texts.
+    /// [`READ_MAX`] rows and [`READ_BYTES`] of each lane, and of those rows only the ones whose type is `like` one
+    /// of the texts.
     pub(crate) async fn read(
         &self,
         lanes: &[(i16, Position)],
@@ -222,13 +241,13 @@ impl Log {
         }
     }
 
-    /// Reads the events of one key after `from` up to `to` (inclusive), in order.
+    /// Reads position and type of the events of one key after `from` up to `to` (inclusive), in order.
     pub(crate) async fn followers(
         &self,
         conn: Conn<'_>,
         key: Key,
         (from, to): (Position, Position),
-    ) -> Result<Vec<(Position, String, String)>, Error> {
+    ) -> Result<Vec<(Position, String)>, Error> {
         match conn.into_native() {
             Native::Sqlite(conn) => sqlite::followers(conn, key, from, to).await,
             Native::Postgres(conn) => postgres::followers(conn, key, from, to).await,

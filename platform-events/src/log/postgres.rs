@@ -11,13 +11,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use super::{Appended, Backend, Bound, Chunk, Holder, LogRow, Position, READ_MAX, Record};
+use super::{
+    Appended, Backend, Bound, Chunk, Holder, LogRow, Position, READ_BYTES, READ_MAX, Record,
+};
 use crate::{Error, ErrorKind};
 
 /// What a publisher needs to know of the log to append through any connection of the database.
 #[derive(Clone, Debug)]
 pub(super) struct Statements {
     append: Arc<str>,
+    append_one: Arc<str>,
     known: Arc<str>,
     namespace: i64,
     partition_rows: i64,
@@ -73,13 +76,15 @@ pub(super) async fn open(store: &Store) -> Result<Backend, Error> {
     // The two-key advisory lock takes signed keys; pg_locks shows the same bits as an oid.
     let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap_or_default().to_ne_bytes());
     let fill = |sql: &str| -> Arc<str> {
-        sql.replace("{schema}", &quoted)
+        sql.replace("{floor}", FLOOR)
+            .replace("{schema}", &quoted)
             .replace("{oid}", &oid.to_string())
             .replace("{lock}", &lock.to_string())
             .into()
     };
     let statements = Statements {
         append: fill(APPEND),
+        append_one: fill(APPEND_ONE),
         known: fill(KNOWN),
         namespace: oid,
         partition_rows: rows.parse().unwrap_or(1_000_000),
@@ -141,6 +146,9 @@ async fn insert(
     conn: &mut PgConnection,
     records: &[Record],
 ) -> Result<Vec<PgRow>, Error> {
+    if let [record] = records {
+        return insert_one(statements, conn, record).await;
+    }
     macro_rules! column {
         ($record:ident => $value:expr) => {
             records.iter().map(|$record| $value).collect::<Vec<_>>()
@@ -160,6 +168,30 @@ async fn insert(
         .bind(column!(r => r.is_muted))
         .bind(column!(r => r.attributes.clone()))
         .bind(column!(r => r.data.to_vec()))
+        .fetch_all(conn)
+        .await
+        .map_err(failed)
+}
+
+async fn insert_one(
+    statements: &Statements,
+    conn: &mut PgConnection,
+    record: &Record,
+) -> Result<Vec<PgRow>, Error> {
+    sqlx::query(AssertSqlSafe(Arc::clone(&statements.append_one)))
+        .bind(record.id_key.as_uuid())
+        .bind(record.content_hash.as_slice())
+        .bind(record.lane)
+        .bind(record.key.as_uuid())
+        .bind(record.kind.as_str())
+        .bind(record.tenant.as_str())
+        .bind(record.correlation_id.as_str())
+        .bind(record.causation_id.as_deref())
+        .bind(record.occurred_at)
+        .bind(record.depth)
+        .bind(record.is_muted)
+        .bind(record.attributes.as_str())
+        .bind(record.data.as_ref())
         .fetch_all(conn)
         .await
         .map_err(failed)
@@ -308,6 +340,7 @@ pub(super) async fn read(
         .bind(bound)
         .bind(READ_MAX)
         .bind(like)
+        .bind(READ_BYTES)
         .fetch_all(pool)
         .await
         .map_err(failed)?;
@@ -333,7 +366,7 @@ pub(super) async fn followers(
     key: Key,
     from: Position,
     to: Position,
-) -> Result<Vec<(Position, String, String)>, Error> {
+) -> Result<Vec<(Position, String)>, Error> {
     let rows = sqlx::query(FOLLOWERS)
         .bind(key.as_uuid())
         .bind(from)
@@ -341,10 +374,7 @@ pub(super) async fn followers(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), row.get(1), row.get(2)))
-        .collect())
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, Error> {
@@ -379,16 +409,18 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
 const PLACE: &str = "select current_schema()::text, 'platform_log_seq'::regclass::oid::bigint,
     (select value from platform_meta where name = 'partition_rows'), last_value from platform_log_seq";
 const PARTITION: &str = "select platform_log_partition($1)";
-/// One statement, in this order: the floor (once per transaction), the numbers in the author's order, the ids
-/// sorted so that two publishers never wait for each other in a circle, the rows whose id is new.
-const APPEND: &str = "with f as materialized (
+/// Registers the floor of this transaction unless it has one, and bounds how long the transaction may idle.
+const FLOOR: &str = "f as materialized (
         select case when coalesce(current_setting('platform.floor_{oid}', true), '') = '' then
                 set_config('platform.floor_{oid}', (last_value - (not is_called)::int)::text
                     || pg_advisory_xact_lock_shared({lock},
                         ((last_value - (not is_called)::int) & 2147483647)::int)::text, true) end,
             case when current_setting('idle_in_transaction_session_timeout') = '0' then
                 set_config('idle_in_transaction_session_timeout', '60000', true) end
-        from {schema}.platform_log_seq),
+        from {schema}.platform_log_seq)";
+/// One statement, in this order: the floor (once per transaction), the numbers in the author's order, the ids
+/// sorted so that two publishers never wait for each other in a circle, the rows whose id is new.
+const APPEND: &str = "with {floor},
     n as materialized (
         select nextval('{schema}.platform_log_seq') as seq, s.* from (
             select e.* from f, unnest($1::uuid[], $2::bytea[], $3::smallint[], $4::uuid[], $5::text[],
@@ -407,6 +439,16 @@ const APPEND: &str = "with f as materialized (
         n.occurred_at, (select now from {schema}.platform_time), n.depth, n.muted, n.attributes, n.data
     from n join ids on ids.id_key = n.id_key and ids.seq = n.seq
     returning seq, id_key";
+/// The same for one record, the usual case: no sort, no join (7 % more commits a second at 8 clients).
+const APPEND_ONE: &str = "with {floor},
+    ids as (
+        insert into {schema}.platform_log_id (id_key, seq, content_hash)
+        select $1, nextval('{schema}.platform_log_seq'), $2 from f
+        on conflict do nothing returning id_key, seq)
+    insert into {schema}.platform_log (seq, lane, key, id_key, type, tenant, correlation_id, causation_id,
+        occurred_at, recorded_at, depth, muted, attributes, data)
+    select seq, $3, $4, id_key, $5, $6, $7, $8, $9, (select now from {schema}.platform_time), $10, $11, $12, $13
+    from ids returning seq, id_key";
 const KNOWN: &str =
     "select id_key, seq, content_hash from {schema}.platform_log_id where id_key = any($1)";
 const LAST: &str = "select s.last_value - (not s.is_called)::int,
@@ -425,30 +467,40 @@ const HOLDER: &str =
 /// The row comparison leaves only the index over (lane, seq) to read by, and `limit 1` keeps the fetch of each row
 /// a look-up, whatever the planner knows of the tables.
 const READ_LANES: &str = "select c.*, l.* from (
-        select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
-            lead(r.seq) over (partition by w.lane order by r.seq) is null as is_last
-        from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
-        cross join lateral (select seq, type from platform_log
-            where (lane, seq) > (w.lane, w.position) and (lane, seq) <= (w.lane, $3) and seq > w.position
-              and (select last_value from platform_log_seq) >= $3
-            order by lane, seq limit $4) r) c
+        select b.*, lead(seq) over (partition by cursor_lane order by seq) is null as is_last from (
+            select w.lane as cursor_lane, r.seq, r.is_wanted,
+                sum(r.size) over (partition by w.lane order by r.seq
+                    rows between unbounded preceding and 1 preceding) as bytes_before
+            from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
+            cross join lateral (
+                select seq, type like any($5) as is_wanted,
+                    case when type like any($5) then octet_length(data) else 0 end as size
+                from platform_log
+                where (lane, seq) > (w.lane, w.position) and (lane, seq) <= (w.lane, $3) and seq > w.position
+                  and (select last_value from platform_log_seq) >= $3
+                order by lane, seq limit $4) r) b
+        where coalesce(bytes_before, 0) < $6) c
     cross join lateral (select case when c.is_wanted then attributes end as attributes,
-            case when c.is_wanted then data end as data, tenant, muted, recorded_at, key
+            case when c.is_wanted then data end as data, type, tenant, muted, recorded_at, key
         from platform_log where seq = c.seq limit 1) l
     where c.is_wanted or c.is_last order by cursor_lane, c.seq";
 /// The bound stands outside the limit, where it spoils no estimate.
 const READ_WHOLE: &str = "select c.*, l.* from (
-        select w.lane as cursor_lane, r.seq, r.type, r.type like any($5) as is_wanted,
-            lead(r.seq) over (order by r.seq) is null as is_last
-        from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
-        cross join lateral (select seq, type from platform_log
-            where seq > w.position order by seq limit $4) r
-        where r.seq <= $3 and (select last_value from platform_log_seq) >= $3) c
+        select b.*, lead(seq) over (order by seq) is null as is_last from (
+            select w.lane as cursor_lane, r.seq, r.is_wanted,
+                sum(r.size) over (order by r.seq rows between unbounded preceding and 1 preceding) as bytes_before
+            from unnest($1::smallint[], $2::bigint[]) as w(lane, position)
+            cross join lateral (
+                select seq, type like any($5) as is_wanted,
+                    case when type like any($5) then octet_length(data) else 0 end as size
+                from platform_log where seq > w.position order by seq limit $4) r
+            where r.seq <= $3 and (select last_value from platform_log_seq) >= $3) b
+        where coalesce(bytes_before, 0) < $6) c
     cross join lateral (select case when c.is_wanted then attributes end as attributes,
-            case when c.is_wanted then data end as data, tenant, muted, recorded_at, key
+            case when c.is_wanted then data end as data, type, tenant, muted, recorded_at, key
         from platform_log where seq = c.seq limit 1) l
     where c.is_wanted or c.is_last order by cursor_lane, c.seq";
-const FOLLOWERS: &str = "select seq, type, tenant from platform_log
+const FOLLOWERS: &str = "select seq, type from platform_log
     where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
 const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data
     from platform_log where seq = $1";

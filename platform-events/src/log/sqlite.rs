@@ -4,7 +4,9 @@ use platform_core::{Key, Store};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Executor, Row};
 
-use super::{Appended, Backend, Bound, Chunk, LogRow, Position, READ_MAX, Record, WHOLE};
+use super::{
+    Appended, Backend, Bound, Chunk, LogRow, Position, READ_BYTES, READ_MAX, Record, WHOLE,
+};
 use crate::{Error, ErrorKind};
 
 /// Learns what appending and reading need to know: nothing here, once the tables stand.
@@ -19,30 +21,34 @@ pub(super) async fn append(
 ) -> Result<Vec<Appended>, Error> {
     let mut appended = Vec::with_capacity(records.len());
     for record in records {
-        let row: Option<SqliteRow> = sqlx::query(KNOWN)
+        let id: Option<SqliteRow> = sqlx::query(INSERT_ID)
             .bind(record.id_key.as_uuid())
+            .bind(record.content_hash.as_slice())
             .fetch_optional(&mut *conn)
             .await
             .map_err(failed)?;
-        if let Some(row) = row {
-            appended.push(Appended::Known(row.get(0), row.get(1)));
-            continue;
-        }
-        let seq = insert(conn, record).await?;
-        sqlx::query(INSERT_ID)
-            .bind(record.id_key.as_uuid())
-            .bind(seq)
-            .bind(record.content_hash.as_slice())
-            .execute(&mut *conn)
-            .await
-            .map_err(failed)?;
-        appended.push(Appended::New(seq));
+        appended.push(match id {
+            Some(row) => {
+                insert(conn, record, row.get(0)).await?;
+                Appended::New(row.get(0))
+            }
+            None => known(conn, record).await?,
+        });
     }
     Ok(appended)
 }
 
-async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<Position, Error> {
-    let row = sqlx::query(INSERT)
+async fn known(conn: &mut SqliteConnection, record: &Record) -> Result<Appended, Error> {
+    let row = sqlx::query(KNOWN)
+        .bind(record.id_key.as_uuid())
+        .fetch_one(conn)
+        .await
+        .map_err(failed)?;
+    Ok(Appended::Known(row.get(0), row.get(1)))
+}
+
+async fn insert(conn: &mut SqliteConnection, record: &Record, seq: Position) -> Result<(), Error> {
+    sqlx::query(INSERT)
         .bind(record.lane)
         .bind(record.key.as_uuid())
         .bind(record.id_key.as_uuid())
@@ -55,17 +61,21 @@ async fn insert(conn: &mut SqliteConnection, record: &Record) -> Result<Position
         .bind(record.is_muted)
         .bind(record.attributes.as_str())
         .bind(record.data.as_ref())
-        .fetch_one(conn)
+        .bind(seq)
+        .execute(conn)
         .await
         .map_err(failed)?;
-    Ok(row.get(0))
+    Ok(())
 }
 
 pub(super) async fn is_in_transaction(conn: &mut SqliteConnection) -> Result<bool, Error> {
     // Inside a transaction a second BEGIN is refused; outside it opens one that is undone at once.
-    if conn.execute("BEGIN").await.is_err() {
-        return Ok(true);
-    }
+    match conn.execute("BEGIN").await {
+        Err(sqlx::Error::Database(error)) if error.message().contains("within a transaction") => {
+            return Ok(true);
+        }
+        begun => begun.map_err(failed)?,
+    };
     conn.execute("ROLLBACK").await.map_err(failed)?;
     Ok(false)
 }
@@ -111,6 +121,7 @@ pub(super) async fn read(
             .bind(bound)
             .bind(READ_MAX)
             .bind(like.as_str())
+            .bind(READ_BYTES)
             .fetch_all(pool)
             .await
             .map_err(failed)?;
@@ -133,7 +144,7 @@ pub(super) async fn followers(
     key: Key,
     from: Position,
     to: Position,
-) -> Result<Vec<(Position, String, String)>, Error> {
+) -> Result<Vec<(Position, String)>, Error> {
     let rows = sqlx::query(FOLLOWERS)
         .bind(key.as_uuid())
         .bind(from)
@@ -141,10 +152,7 @@ pub(super) async fn followers(
         .fetch_all(conn)
         .await
         .map_err(failed)?;
-    Ok(rows
-        .iter()
-        .map(|row| (row.get(0), row.get(1), row.get(2)))
-        .collect())
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 pub(super) async fn at(store: &Store, seq: Position) -> Result<Option<LogRow>, Error> {
@@ -178,27 +186,34 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
 }
 
 const KNOWN: &str = "select seq, content_hash from platform_log_id where id_key = $1";
-const INSERT_ID: &str =
-    "insert into platform_log_id (id_key, seq, content_hash) values ($1, $2, $3)";
+/// Draws the number that `autoincrement` would give next, whatever was deleted.
+const INSERT_ID: &str = "insert into platform_log_id (id_key, seq, content_hash)
+    values ($1, coalesce((select seq from sqlite_sequence where name = 'platform_log'), 0) + 1, $2)
+    on conflict do nothing returning seq";
 const INSERT: &str = "insert into platform_log (lane, key, id_key, type, tenant, correlation_id,
-        causation_id, occurred_at, recorded_at, depth, muted, attributes, data)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, (select now from platform_time), $9, $10, $11, $12)
-    returning seq";
+        causation_id, occurred_at, recorded_at, depth, muted, attributes, data, seq)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, (select now from platform_time), $9, $10, $11, $12, $13)";
 const BOUND: &str = "select
     (select coalesce(max(seq), 0) from platform_log) as last,
     (select coalesce(max(seq), 0) from sqlite_sequence where name = 'platform_log') as drawn,
     (select coalesce(max(position), 0) from platform_lane) as position";
 const READ_LANE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
-    from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
-        from platform_log l where lane = $1 and seq > $2 and seq <= $3 order by seq limit $4)
-    order by seq";
+    from (select w.*, sum(case when is_wanted then length(data) else 0 end)
+            over (order by seq rows between unbounded preceding and 1 preceding) as bytes_before
+        from (select l.*, exists (
+                select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
+            from platform_log l where lane = $1 and seq > $2 and seq <= $3 order by seq limit $4) w)
+    where coalesce(bytes_before, 0) < $6 order by seq";
 const READ_WHOLE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
-    from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
-        from platform_log l where $1 = -1 and seq > $2 and seq <= $3 order by seq limit $4)
-    order by seq";
-const FOLLOWERS: &str = "select seq, type, tenant from platform_log
+    from (select w.*, sum(case when is_wanted then length(data) else 0 end)
+            over (order by seq rows between unbounded preceding and 1 preceding) as bytes_before
+        from (select l.*, exists (
+                select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
+            from platform_log l where $1 = -1 and seq > $2 and seq <= $3 order by seq limit $4) w)
+    where coalesce(bytes_before, 0) < $6 order by seq";
+const FOLLOWERS: &str = "select seq, type from platform_log
     where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
 const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data
     from platform_log where seq = $1";

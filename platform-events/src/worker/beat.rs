@@ -39,7 +39,7 @@ impl Worker {
             .map(|group| (group.id, group.subscription.as_str()))
             .collect();
         self.lease.renew(&self.service, &groups).await?;
-        self.vitals.renewed();
+        self.vitals.renewed(self.settings.lease);
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl Worker {
         }
     }
 
-    /// Finds a lane that shows no progress for twice its handler's time-out.
+    /// Finds a lane that shows no progress, reading or retrying, for twice its handler's time-out.
     fn stuck(&self) -> Option<(&'static str, i16, i64)> {
         self.groups.iter().find_map(|group| {
             let limit = 2 * group.spec.timeout + self.settings.lease;
@@ -108,7 +108,7 @@ impl Worker {
         {
             self.give_back(group, lane).await?;
         }
-        if share.free > 0 && mine < share.fair() {
+        if share.free > 0 && mine < share.fair() && !self.vitals.has_lapsed(self.settings.lease) {
             crate::failpoint::reached("taking-lanes");
             let taken = self.lease.take(group.id, share.fair() - mine).await?;
             crate::failpoint::reached("lanes-taken");
@@ -148,7 +148,7 @@ impl Worker {
         let Ok(_last_look) = lane.commit.try_lock() else {
             return Ok(());
         };
-        if lane.is_busy.load(Ordering::Acquire) || lane.retrying.load(Ordering::Acquire) > 0 {
+        if lane.is_busy.load(Ordering::Acquire) || lane.is_retrying() {
             return Ok(());
         }
         group.unseat(lane);

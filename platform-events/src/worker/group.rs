@@ -21,6 +21,8 @@ use crate::registry::{Erased, Registration, Spec};
 /// How many events run alone after their process has died with them ahead. A killer further on costs another
 /// death; the price of a larger number is paid by every process that is killed for no fault of an event.
 const SUSPECTS: usize = 64;
+/// The most events of which a lane remembers how often they lost their connection.
+const LOSSES_KEPT: usize = 1_000;
 /// How many retries of different keys of one group run at the same time.
 const RETRIES_MAX: usize = 8;
 
@@ -56,13 +58,16 @@ pub(crate) struct Lane {
     pub(super) careful: AtomicUsize,
     /// How far the log was seen to hold nothing for this lane; a hint, never a position.
     pub(super) seen: AtomicI64,
-    in_hand: Mutex<Option<(Position, Stopwatch)>>,
-    losses: Mutex<(Position, u32)>,
+    in_hand: Mutex<Option<InHand>>,
+    losses: Mutex<HashMap<Position, u32>>,
     /// How many of the next events run alone in this process and stay counted: one of them has killed it.
     pub(super) suspects: AtomicUsize,
-    /// How many retries are in hand.
-    pub(super) retrying: AtomicUsize,
+    /// The keys whose retries are in hand, with the position of the event and since when.
+    retrying: Mutex<HashMap<Key, InHand>>,
 }
+
+/// The position of an event that is being handled, and since when.
+type InHand = (Position, Stopwatch);
 
 #[derive(Debug, Clone)]
 struct Seat {
@@ -169,7 +174,7 @@ impl Lane {
             in_hand: Mutex::default(),
             losses: Mutex::default(),
             suspects: AtomicUsize::new(if taken.crashes > 0 { SUSPECTS } else { 0 }),
-            retrying: AtomicUsize::new(0),
+            retrying: Mutex::default(),
         }
     }
 
@@ -179,7 +184,7 @@ impl Lane {
         if let Some(old) = old {
             lane.careful
                 .store(old.careful.load(Ordering::Acquire), Ordering::Release);
-            *locked(&lane.losses) = *locked(&old.losses);
+            (*locked(&lane.losses)).clone_from(&locked(&old.losses));
         }
         lane
     }
@@ -249,20 +254,37 @@ impl Lane {
         *locked(&self.in_hand) = position.map(|position| (position, Stopwatch::start()));
     }
 
-    /// What the lane has had in hand, and for how long.
+    /// Notes that the retry of a key is in hand, or is over.
+    pub(super) fn retries(&self, key: Key, position: Option<Position>) {
+        let mut retrying = locked(&self.retrying);
+        match position {
+            Some(position) => retrying.insert(key, (position, Stopwatch::start())),
+            None => retrying.remove(&key),
+        };
+    }
+
+    pub(super) fn is_retrying(&self) -> bool {
+        !locked(&self.retrying).is_empty()
+    }
+
+    /// What the lane has had in hand for the longest time, and for how long.
     pub(crate) fn in_hand(&self) -> Option<(Position, std::time::Duration)> {
-        locked(&self.in_hand).map(|(position, since)| (position, since.elapsed()))
+        let reading = *locked(&self.in_hand);
+        let retrying: Vec<InHand> = locked(&self.retrying).values().copied().collect();
+        let all = reading.into_iter().chain(retrying);
+        all.map(|(position, since)| (position, since.elapsed()))
+            .max_by_key(|(_, elapsed)| *elapsed)
     }
 
     /// Counts that the connection was lost while this event was handled alone.
     pub(super) fn lost_connection(&self, position: Position) -> u32 {
         let mut losses = locked(&self.losses);
-        *losses = if losses.0 == position {
-            (position, losses.1 + 1)
-        } else {
-            (position, 1)
-        };
-        losses.1
+        if losses.len() >= LOSSES_KEPT {
+            losses.clear();
+        }
+        let count = losses.entry(position).or_default();
+        *count += 1;
+        *count
     }
 }
 

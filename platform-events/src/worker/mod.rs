@@ -17,6 +17,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use parking::Parked;
 use platform_core::{Key, Store};
 use tokio::sync::{Notify, RwLock, Semaphore, watch};
@@ -26,7 +28,6 @@ use tokio_util::task::TaskTracker;
 pub(crate) use group::Group;
 pub use parking::EventsParked;
 
-use crate::Error;
 use crate::context::Ground;
 use crate::health::Vitals;
 use crate::lease::Lease;
@@ -35,6 +36,20 @@ use crate::outcome::HandlerError;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
 use crate::signal::Signal;
+use crate::{Error, ErrorKind};
+
+/// What every worker of a service is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    /// The service's name.
+    pub(crate) service: String,
+    pub(crate) log: Log,
+    pub(crate) publisher: Publisher,
+    pub(crate) signal: Signal,
+    pub(crate) groups: Vec<(i64, Registration)>,
+    pub(crate) settings: Settings,
+    pub(crate) vitals: Arc<Vitals>,
+}
 
 /// How a worker is to run.
 #[derive(Debug, Clone)]
@@ -56,7 +71,7 @@ pub(crate) struct Worker {
     pub(crate) lease: Lease,
     pub(crate) settings: Settings,
     pub(crate) groups: Vec<Arc<Group>>,
-    pub(crate) vitals: Vitals,
+    pub(crate) vitals: Arc<Vitals>,
     ground: Ground,
     /// Ordinary work holds it shared; a lane that has killed its process twice runs alone.
     alone: RwLock<()>,
@@ -101,19 +116,22 @@ impl From<platform_core::Error> for Halt {
 }
 
 impl Worker {
-    pub(crate) fn new(
-        service: &str,
-        publisher: (Log, Publisher, Signal),
-        groups: Vec<(i64, Registration)>,
-        settings: Settings,
-    ) -> Result<Self, Error> {
-        let (log, publisher, signal) = publisher;
+    pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts {
+            service,
+            log,
+            publisher,
+            signal,
+            groups,
+            settings,
+            vitals,
+        } = parts;
         let groups = groups
             .into_iter()
             .map(|(id, registration)| Group::new(id, registration).map(Arc::new))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            service: service.to_owned(),
+            service,
             lease: Lease::new(log.store(), settings.lease),
             ground: Ground {
                 store: log.store().clone(),
@@ -128,7 +146,7 @@ impl Worker {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            vitals: Vitals::default(),
+            vitals,
             log,
             publisher,
             signal,
@@ -156,15 +174,7 @@ impl Worker {
         // The first look finds damage (a counter behind its table) before anything is handled.
         self.bound.send_replace(self.log.bound().await?);
         let lease = tokio::spawn(Arc::clone(&self).keep_lease());
-        self.tasks.spawn(Arc::clone(&self).keep_lanes());
-        self.tasks.spawn(Arc::clone(&self).read_bound());
-        self.tasks.spawn(Arc::clone(&self).retry_due());
-        self.tasks.spawn(Arc::clone(&self).flush_moves());
-        for group in &self.groups {
-            self.tasks
-                .spawn(Arc::clone(&self).read_group(Arc::clone(group)));
-        }
-        self.stop.cancelled().await;
+        let ended = self.keep().await;
         self.tasks.close();
         if tokio::time::timeout(self.settings.drain, self.tasks.wait())
             .await
@@ -177,7 +187,33 @@ impl Worker {
         }
         // Renewed until here: what was in hand must not be taken over while it is finished.
         lease.abort();
-        self.lease.leave().await
+        self.lease.leave().await?;
+        ended
+    }
+
+    /// Keeps the tasks of a worker until it is to stop. None ends before; one that does takes the others with it.
+    async fn keep(self: &Arc<Self>) -> Result<(), Error> {
+        let mut tasks = FuturesUnordered::new();
+        tasks.push(self.tasks.spawn(Arc::clone(self).keep_lanes()));
+        tasks.push(self.tasks.spawn(Arc::clone(self).read_bound()));
+        tasks.push(self.tasks.spawn(Arc::clone(self).retry_due()));
+        tasks.push(self.tasks.spawn(Arc::clone(self).flush_moves()));
+        for group in &self.groups {
+            let reading = Arc::clone(self).read_group(Arc::clone(group));
+            tasks.push(self.tasks.spawn(reading));
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(()),
+            ended = tasks.next() => {
+                self.stop.cancel();
+                let error = Error::new(ErrorKind::Worker, "a task of the worker ended badly");
+                Err(match ended {
+                    Some(Err(panic)) => error.with_source(panic),
+                    _ => error,
+                })
+            }
+        }
     }
 
     /// Waits until the store answers again; false when the worker is to stop meanwhile.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use platform_core::clock::Stopwatch;
 
-use super::Worker;
 use super::group::{Group, Lane};
 use super::turn::Turn;
+use super::{BREATH, Worker};
 use crate::blocked::BLOCKED_MAX;
 use crate::log::{Bound, Position};
 
@@ -137,6 +137,7 @@ impl Worker {
                     "reading the log"
                 );
                 self.forget_bound();
+                tokio::time::sleep(BREATH).await;
                 if !self.store_answers().await {
                     return;
                 }
@@ -201,6 +202,25 @@ impl Worker {
             }
         }
         Ok(handed_out)
+    }
+
+    /// Waits until the store answers after it failed with a lane in hand, and takes the lane again. Answers
+    /// false when the worker is to stop meanwhile.
+    pub(super) async fn recover(&self, group: &Group, lane: &Lane, error: &str) -> bool {
+        let (name, number) = (group.spec.name, lane.number);
+        tracing::warn!(
+            group = name,
+            lane = number,
+            error,
+            "the store failed; what was in hand is repeated"
+        );
+        lane.is_lost.store(true, Ordering::Release);
+        tokio::time::sleep(BREATH).await;
+        let answers = self.store_answers().await;
+        if answers {
+            self.take_again(group, lane).await;
+        }
+        answers
     }
 
     /// Takes a lane again whose state in memory may not be what the database holds.

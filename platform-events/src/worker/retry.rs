@@ -10,20 +10,22 @@ use platform_core::clock::Stopwatch;
 use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
 
 use super::group::{Group, Lane, locked};
+use super::settle::CONFLICT_WAIT;
+use super::turn::LOSSES_MAX;
 use super::turn::{excused, stored};
-use super::{BREATH, Halt, Worker, jitter};
+use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
-use crate::context::{Unit, unpublishable};
+use crate::context::Unit;
 use crate::fence::Step;
 use crate::handler::Effects;
 use crate::input::Stored;
 use crate::outcome::{HandlerError, Reject, Verdict};
-use crate::runs::{self, Ended};
+use crate::runs::{self, Ended, Outcome};
 
+/// The wait of an event whose connection was lost although the store answers.
+const LOSS_WAIT: Duration = Duration::from_secs(1);
 /// Between two looks at what is due.
 const EVERY: Duration = Duration::from_millis(200);
-/// The wait of an event that another transaction was in the way of.
-const CONFLICT_WAIT: Duration = Duration::from_millis(50);
 /// The most rows of one look.
 const LOOK_MAX: i64 = 200;
 
@@ -111,7 +113,7 @@ impl Worker {
         if lane.is_leaving.load(Ordering::Acquire) || !locked(busy).insert(id) {
             return;
         }
-        lane.retrying.fetch_add(1, Ordering::AcqRel);
+        lane.retries(due.key, Some(due.head));
         let hold = Hold {
             worker: Arc::clone(self),
             lane: Arc::clone(&lane),
@@ -159,7 +161,7 @@ struct Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.lane.retrying.fetch_sub(1, Ordering::AcqRel);
+        self.lane.retries(self.id.1, None);
         locked(&self.busy).remove(&self.id);
         // Only now can the next look find the key's follower free.
         self.worker.retry_wake.notify_one();
@@ -174,16 +176,8 @@ impl Attempt {
             Err(Halt::Store(error)) => crate::outcome::chain(&error),
             Err(Halt::Handler(error)) => error.reason,
         };
-        tracing::warn!(
-            group = self.group.spec.name,
-            error,
-            "the store failed during a retry"
-        );
-        self.lane.is_lost.store(true, Ordering::Release);
-        tokio::time::sleep(BREATH).await;
-        if self.worker.store_answers().await {
+        if self.worker.recover(&self.group, &self.lane, &error).await {
             self.worker.uncount(&self.due).await;
-            self.worker.take_again(&self.group, &self.lane).await;
         }
     }
 
@@ -221,7 +215,7 @@ impl Attempt {
         let ended = match called {
             Ok(()) => self.succeed(unit, Some(&event), since.elapsed()).await,
             Err((_, error)) => {
-                let error = excused(&unit, error);
+                let error = excused(&unit, error, since.elapsed());
                 unit.undo().await;
                 Err(Halt::Handler(error))
             }
@@ -304,13 +298,13 @@ impl Attempt {
         event: Option<&Stored>,
         took: Duration,
     ) -> Result<(), Halt> {
-        let records = unit
-            .records(&self.worker.publisher)
-            .map_err(|error| Halt::Handler(unpublishable(&error)))?;
-        let tx = unit.tx().await?;
-        self.worker.publisher.append_caused(tx, &records).await?;
+        let produced = self
+            .worker
+            .append(&self.group, &self.lane, &mut unit, self.due.head)
+            .await?;
         if event.is_some() {
-            runs::record(tx, &self.ended("done", None, records.len(), took)).await?;
+            let run = self.ended(Outcome::Done, None, produced.count, took);
+            runs::record(unit.tx().await?, &run).await?;
         }
         let _last_look = self.last_look().await?;
         let follower = self.follower(&mut unit).await?;
@@ -325,6 +319,7 @@ impl Attempt {
             Some((seq, _)) => self.lane.block(self.due.key, seq),
             None => self.lane.free(self.due.key),
         }
+        self.worker.note_deep(&self.group, &produced);
         Ok(())
     }
 
@@ -339,11 +334,11 @@ impl Attempt {
                 .log
                 .followers(conn, self.due.key, (from, to))
                 .await?;
-            let Some((last, ..)) = rows.last() else {
+            let Some((last, _)) = rows.last() else {
                 return Ok(None);
             };
             from = *last;
-            for (seq, kind, _) in rows {
+            for (seq, kind) in rows {
                 if self.group.matches_type(&kind) && self.concerns(seq).await? {
                     return Ok(Some((seq, kind)));
                 }
@@ -368,10 +363,19 @@ impl Attempt {
         let unit = jitter(self.due.key, tried);
         let by_policy = || Next::by(&self.group.spec.retry, tried, self.due.age, unit);
         let (attempts, outcome, next) = match error.verdict {
-            Verdict::Snooze(wait) => (self.due.attempts, "snoozed", Next::Again(wait)),
-            Verdict::Reject => (tried, "rejected", Next::Park(Cause::Rejected)),
-            Verdict::Conflict => (self.due.attempts, "failed", Next::Again(CONFLICT_WAIT)),
-            Verdict::Retry | Verdict::Unavailable => (tried, "failed", by_policy()),
+            Verdict::Snooze(wait) => (self.due.attempts, Outcome::Snoozed, Next::Again(wait)),
+            Verdict::Reject => (tried, Outcome::Rejected, Next::Park(Cause::Rejected)),
+            Verdict::Conflict => (
+                self.due.attempts,
+                Outcome::Failed,
+                Next::Again(CONFLICT_WAIT),
+            ),
+            // The store answers, yet this event's connection was lost: not its fault unless it happens again.
+            Verdict::Unavailable if self.lane.lost_connection(self.due.head) < LOSSES_MAX => {
+                (self.due.attempts, Outcome::Failed, Next::Again(LOSS_WAIT))
+            }
+            Verdict::Unavailable => (tried, Outcome::Crashed, Next::Park(Cause::Database)),
+            Verdict::Retry => (tried, Outcome::Failed, by_policy()),
         };
         let mut unit = self.unit();
         let tx = unit.tx().await?;
@@ -383,8 +387,9 @@ impl Attempt {
         let _last_look = self.last_look().await?;
         self.close(unit, 0).await?;
         if let Next::Park(cause) = next {
-            let id = self.due.head.to_string();
             tracing::warn!(group = self.group.spec.name, seq = self.due.head, "parked");
+            let event = self.event().await?;
+            let id = event.map_or_else(String::new, |event| event.envelope.id().to_owned());
             self.worker.parked.note(self.group.id, cause, &id, 1);
         }
         Ok(())
@@ -423,7 +428,7 @@ impl Attempt {
 
     fn ended<'r>(
         &self,
-        outcome: &'static str,
+        outcome: Outcome,
         reason: Option<&'r str>,
         produced: usize,
         took: Duration,

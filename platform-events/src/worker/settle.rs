@@ -16,7 +16,7 @@ use crate::input::Stored;
 use crate::log::{Position, Record};
 use crate::outcome::{HandlerError, Reject, Verdict};
 use crate::publisher::DEPTH_MAX;
-use crate::runs::{self, Ended};
+use crate::runs::{self, Ended, Outcome};
 
 /// A batch that was handled without an error.
 pub(super) struct Done<'e> {
@@ -29,8 +29,16 @@ pub(super) struct Done<'e> {
     pub(super) skipped: Vec<&'e Stored>,
 }
 
+/// What became of the events that a unit published.
+pub(super) struct Produced {
+    /// How many were appended.
+    pub(super) count: usize,
+    /// The ids of those that were parked, being one cause too many.
+    too_deep: Vec<String>,
+}
+
 /// The wait of an event that other transactions were in the way of, over and over.
-const CONFLICT_WAIT: Duration = Duration::from_millis(500);
+pub(super) const CONFLICT_WAIT: Duration = Duration::from_millis(200);
 
 impl Worker {
     /// Commits a batch.
@@ -40,14 +48,8 @@ impl Worker {
         lane: &Lane,
         mut done: Done<'_>,
     ) -> Result<(), Halt> {
-        let records = done.unit.records(&self.publisher).map_err(|error| {
-            // A mistake in a published event is the handler's: trying again cannot help.
-            Halt::Handler(unpublishable(&error))
-        })?;
-        let (records, too_deep) = split_by_depth(records);
-        let tx = done.unit.tx().await?;
-        self.publisher.append_caused(tx, &records).await?;
-        self.park_deep(tx, (group, lane), &too_deep, done.last.seq)
+        let produced = self
+            .append(group, lane, &mut done.unit, done.last.seq)
             .await?;
         let run = Ended {
             group: group.id,
@@ -55,12 +57,12 @@ impl Worker {
             positions: (done.first.seq, done.last.seq),
             events: done.events,
             attempt: 1,
-            outcome: "done",
+            outcome: Outcome::Done,
             reason: None,
-            produced: records.len(),
+            produced: produced.count,
             took: done.took,
         };
-        runs::record(tx, &run).await?;
+        runs::record(done.unit.tx().await?, &run).await?;
         let is_calm = lane.suspects.load(Ordering::Acquire) <= 1;
         let step = Step {
             to: Some(done.last.seq),
@@ -69,11 +71,39 @@ impl Worker {
         };
         self.commit(group, lane, done.unit, step, (&done.skipped, None))
             .await?;
-        if let Some(first) = too_deep.first() {
-            self.parked
-                .note(group.id, Cause::Depth, &first.id, too_deep.len());
-        }
+        self.note_deep(group, &produced);
         Ok(())
+    }
+
+    /// Appends what was published in a unit; what would be one cause too many is parked instead.
+    pub(super) async fn append(
+        &self,
+        group: &Group,
+        lane: &Lane,
+        unit: &mut Unit,
+        cause_seq: Position,
+    ) -> Result<Produced, Halt> {
+        let records = unit.records(&self.publisher).map_err(|error| {
+            // A mistake in a published event is the handler's: trying again cannot help.
+            Halt::Handler(unpublishable(&error))
+        })?;
+        let (records, too_deep) = split_by_depth(records);
+        let tx = unit.tx().await?;
+        self.publisher.append_caused(tx, &records).await?;
+        self.park_deep(tx, (group, lane), &too_deep, cause_seq)
+            .await?;
+        Ok(Produced {
+            count: records.len(),
+            too_deep: too_deep.into_iter().map(|record| record.id).collect(),
+        })
+    }
+
+    /// Reports what was parked for its depth, once that is committed.
+    pub(super) fn note_deep(&self, group: &Group, produced: &Produced) {
+        if let Some(first) = produced.too_deep.first() {
+            self.parked
+                .note(group.id, Cause::Depth, first, produced.too_deep.len());
+        }
     }
 
     /// Moves past events whose keys are blocked; they are found again by key.
@@ -194,12 +224,12 @@ impl Worker {
     ) -> Result<(), Halt> {
         let unit = jitter(event.key, 1);
         let (attempts, outcome, next) = match error.verdict {
-            Verdict::Snooze(wait) => (0, "snoozed", Next::Again(wait)),
-            Verdict::Conflict => (0, "failed", Next::Again(CONFLICT_WAIT)),
-            Verdict::Reject => (1, "rejected", Next::Park(Cause::Rejected)),
+            Verdict::Snooze(wait) => (0, Outcome::Snoozed, Next::Again(wait)),
+            Verdict::Conflict => (0, Outcome::Failed, Next::Again(CONFLICT_WAIT)),
+            Verdict::Reject => (1, Outcome::Rejected, Next::Park(Cause::Rejected)),
             _ => (
                 1,
-                "failed",
+                Outcome::Failed,
                 Next::by(&group.spec.retry, 1, Duration::ZERO, unit),
             ),
         };
@@ -220,7 +250,7 @@ impl Worker {
         (event, skipped): (&Stored, &[&Stored]),
         (cause, reason): (Cause, &str),
     ) -> Result<(), Halt> {
-        let row = (1, reason, "crashed");
+        let row = (1, reason, Outcome::Crashed);
         self.block(
             group,
             lane,
@@ -236,7 +266,7 @@ impl Worker {
         group: &Group,
         lane: &Lane,
         (event, skipped): (&Stored, &[&Stored]),
-        ((attempts, reason, outcome), next): ((u32, &str, &'static str), &Next),
+        ((attempts, reason, outcome), next): ((u32, &str, Outcome), &Next),
         took: Duration,
     ) -> Result<(), Halt> {
         let mut unit = Unit::new(&self.ground, lane.token);

@@ -10,7 +10,7 @@ use platform_core::clock::Stopwatch;
 
 use super::group::{Group, Lane};
 use super::settle::Done;
-use super::{BREATH, Halt, Worker};
+use super::{Halt, Worker};
 use crate::blocked::Cause;
 use crate::context::Unit;
 use crate::envelope::Envelope;
@@ -24,7 +24,7 @@ const BATCH_FOR: Duration = Duration::from_millis(50);
 /// How often an event is repeated at once because another transaction was in the way.
 const CONFLICTS_MAX: u32 = 10;
 /// How often an event may lose its own connection although the store answered just before.
-const LOSSES_MAX: u32 = 3;
+pub(super) const LOSSES_MAX: u32 = 3;
 /// Process deaths after which the event in hand is parked.
 const CRASHES_PARK: i64 = 3;
 
@@ -141,18 +141,7 @@ impl Turn {
             Halt::Store(error) => crate::outcome::chain(&error),
             Halt::Handler(error) => error.reason,
         };
-        let (group, lane) = (self.group().spec.name, self.lane().number);
-        tracing::warn!(
-            group,
-            lane,
-            error,
-            "the store failed; what was in hand is repeated"
-        );
-        self.lane().is_lost.store(true, Ordering::Release);
-        tokio::time::sleep(BREATH).await;
-        if self.worker.store_answers().await {
-            self.worker.take_again(self.group(), self.lane()).await;
-        }
+        let _answers = self.worker.recover(self.group(), self.lane(), &error).await;
     }
 
     async fn handle(&mut self, chunk: Chunk) -> Result<(), Halt> {
@@ -235,7 +224,7 @@ impl Turn {
             let group = Arc::clone(self.group());
             let called = group.handler.handle(&group.spec, &events, &mut unit).await;
             if let Err((at, error)) = called {
-                let error = excused(&unit, error);
+                let error = excused(&unit, error, since.elapsed());
                 let has_begun = unit.has_begun();
                 unit.undo().await;
                 let at = at.map(|at| handled + at);
@@ -417,13 +406,22 @@ impl Turn {
     }
 }
 
-/// An attempt that ended while it waited for its turn to begin a transaction was none.
-pub(super) fn excused(unit: &Unit, error: HandlerError) -> HandlerError {
+/// Sees through two errors that are not what they say. An attempt that ended while it waited for its turn to
+/// begin a transaction was none; a connection that was lost because the handler let it idle was not lost by the
+/// database.
+pub(super) fn excused(unit: &Unit, error: HandlerError, took: Duration) -> HandlerError {
     if unit.is_waiting() {
-        HandlerError::new(Verdict::Conflict, error.reason)
-    } else {
-        error
+        return HandlerError::new(Verdict::Conflict, error.reason);
     }
+    let idle = unit.idle_max();
+    if error.verdict == Verdict::Unavailable && unit.has_begun() && took >= idle {
+        let reason = format!(
+            "the transaction may idle for {idle:?} and was ended; reach out before `cx.tx()`: {}",
+            error.reason
+        );
+        return HandlerError::retry(reason);
+    }
+    error
 }
 
 /// Reads the envelope of a row; one that cannot be read carries its fault, and is parked with it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use platform_core::{Actor, RetryPolicy, Store};
-use platform_events::parking::Filter;
+use platform_events::parking::{Filter, ParkedEvent};
 use platform_events::{
     Context, Effects, EntityChanged, Handler, HandlerError, Received, Reject, Service, Start,
 };
@@ -110,6 +110,11 @@ async fn a_failed_event_is_tried_again_and_its_followers_wait(database: Database
     }
 }
 
+async fn parked(service: &Service) -> Vec<ParkedEvent> {
+    let page = service.parking().list(&Filter::all(), None, 200).await;
+    page.unwrap().items
+}
+
 async fn a_rejected_event_is_parked_until_it_is_redriven(database: Database) {
     let store = store(&database).await;
     let faults = Faults::default().plan("a", 2, Fault::Reject);
@@ -119,7 +124,7 @@ async fn a_rejected_event_is_parked_until_it_is_redriven(database: Database) {
     settled(&service).await;
     assert_eq!(seen(&store, "deliver", "a").await, [1]);
     assert_eq!(seen(&store, "deliver", "b").await, [1, 2, 3, 4]);
-    let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
+    let parked = parked(&service).await;
     assert_eq!(parked.len(), 1);
     assert_eq!(
         (parked[0].cause.as_str(), parked[0].reason.as_str()),
@@ -143,7 +148,7 @@ async fn a_discarded_event_frees_its_followers(database: Database) {
     let service = service(&store, &faults).await;
     send(&service.publisher(), &store, "a", 1, 4).await;
     settled(&service).await;
-    let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
+    let parked = parked(&service).await;
     assert_eq!(
         (parked[0].cause.as_str(), parked[0].attempts),
         ("exhausted", 4)

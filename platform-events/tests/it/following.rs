@@ -1,10 +1,14 @@
 //! Handlers follow what is published, each in order per key.
 
+use std::sync::{Arc, Mutex};
+
+use platform_events::envelope::Envelope;
 use platform_events::{
-    BatchHandler, Context, Effects, EntityChanged, Handler, HandlerError, Lanes, Received, Service,
-    Start,
+    BatchHandler, Context, Effects, EntityChanged, Event, Handler, HandlerError, Lanes, Received,
+    Service, Start,
 };
 use platform_tests::{Database, each_backend};
+use serde::{Deserialize, Serialize};
 
 use crate::world::{Parcel, TABLES, seen, send, settled, store};
 
@@ -107,4 +111,59 @@ async fn every_handler_sees_every_change_once_and_in_order(database: Database) {
     );
 }
 
-each_backend!(every_handler_sees_every_change_once_and_in_order);
+#[derive(Serialize, Deserialize, Event)]
+#[event(type = "parcel.weighed", keyless)]
+struct Weighed {
+    picture: String,
+}
+
+/// Notes how many bytes each slice held.
+#[derive(Clone, Default)]
+struct Weigh(Arc<Mutex<Vec<usize>>>);
+
+impl BatchHandler for Weigh {
+    const NAME: &'static str = "weigh";
+    const LANES: Lanes = Lanes::Serial;
+    type Event = Envelope;
+
+    async fn handle(
+        &self,
+        events: &[Received<Envelope>],
+        _cx: &mut Context<'_>,
+    ) -> Result<(), HandlerError> {
+        let bytes = events.iter().map(|event| event.data().len()).sum();
+        self.0.lock().unwrap().push(bytes);
+        Ok(())
+    }
+}
+
+async fn large_events_are_read_a_few_at_a_time(database: Database) {
+    const LARGE: usize = 200_000;
+    let store = store(&database).await;
+    let weigh = Weigh::default();
+    let service = Service::builder("post", store)
+        .handle(weigh.clone().from(Start::Beginning))
+        .build()
+        .await
+        .unwrap();
+    let picture = "x".repeat(LARGE);
+    let large: Vec<_> = (0..30)
+        .map(|_| {
+            Weighed {
+                picture: picture.clone(),
+            }
+            .unkeyed()
+        })
+        .collect();
+    service.publisher().publish(large).await.unwrap();
+    settled(&service).await;
+    let slices = weigh.0.lock().unwrap().clone();
+    assert!(slices.iter().sum::<usize>() >= 30 * LARGE, "{slices:?}");
+    let most = 1024 * 1024 + LARGE + 20;
+    assert!(slices.iter().all(|bytes| *bytes <= most), "{slices:?}");
+}
+
+each_backend!(
+    every_handler_sees_every_change_once_and_in_order,
+    large_events_are_read_a_few_at_a_time,
+);

@@ -8,8 +8,10 @@
 
 mod failing;
 mod following;
+mod paging;
 mod postgres;
 mod publishing;
+mod running;
 mod sqlite;
 mod trimming;
 mod world;

@@ -47,6 +47,7 @@ pub(crate) const TABLES: Migrations = Migrations {
                 attributes text, data blob);
             create index twin_log_lane on twin_log (lane, seq);
             create index twin_log_key on twin_log (key, seq);
+            create index twin_log_correlation on twin_log (correlation_id, seq);
             create table twin_id (id_key blob primary key, seq integer, content_hash blob) without rowid;
             create table twin_lane (lane integer primary key, position integer);
             create table twin_run (id integer primary key, seq_from integer, seq_to integer);",
@@ -57,6 +58,7 @@ pub(crate) const TABLES: Migrations = Migrations {
                 recorded_at timestamptz, attributes text, data bytea);
             create index twin_log_lane on twin_log (lane, seq);
             create index twin_log_key on twin_log (key, seq);
+            create index twin_log_correlation on twin_log (correlation_id, seq);
             create table twin_id (id_key uuid primary key, seq bigint, content_hash bytea);
             create table twin_lane (lane integer primary key, position bigint) with (fillfactor = 50);
             create table twin_run (id bigint generated always as identity primary key, seq_from bigint,

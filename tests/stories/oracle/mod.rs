@@ -198,7 +198,8 @@ impl Case {
             self.said
         );
         let mut heads: Vec<u64> = Vec::new();
-        for parked in service.parking().list(&Filter::all(), 0).await.unwrap() {
+        let parked = service.parking().list(&Filter::all(), None, 200).await;
+        for parked in parked.unwrap().items {
             assert_eq!(parked.handler, "deliver", "{:#?}", self.said);
             heads.push(u64::try_from(parked.attempts).unwrap());
         }

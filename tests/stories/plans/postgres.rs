@@ -205,7 +205,7 @@ fn assert_all_asked(plans: &[Value]) {
     for words in [
         "cross join lateral",
         "where key = $1",
-        "b.due <=",
+        "w.due <=",
         "max(seq)",
         "nextval",
     ] {

@@ -1,7 +1,6 @@
 //! Commands that bring something about: import, and the work that follows.
 
 use std::future::Future;
-use std::time::Duration;
 
 use platform_events::{Service, shutdown_signal};
 
@@ -11,9 +10,6 @@ use crate::failure::Failure;
 use crate::import::{Counts, Import, Imported, Input};
 use crate::output::say;
 use crate::status::{Status, Summary};
-
-/// How often it is asked whether everything is settled.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Imports the sample and says where to look.
 pub(crate) async fn sample(opened: &Opened) -> Result<Counts, Failure> {
@@ -121,21 +117,13 @@ fn tell(input: &Input, imported: &Imported) -> Result<(), Failure> {
 async fn settle(service: &Service) -> Result<(), Failure> {
     let first = async {
         tokio::select! {
-            () = settled(service) => {}
+            () = service.settled() => {}
             () = shutdown_signal() => {}
         }
     };
     tokio::select! {
         ended = service.run(first) => Ok(ended?),
         () = second(shutdown_signal) => std::process::exit(130),
-    }
-}
-
-async fn settled(service: &Service) {
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    // A store that is away is waited for, as the workers do.
-    while !matches!(service.is_settled().await, Ok(true)) {
-        look.tick().await;
     }
 }
 

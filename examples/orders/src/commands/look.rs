@@ -45,16 +45,16 @@ pub(crate) async fn history(
 ) -> Result<(), Failure> {
     let timeline = Timeline::of(&opened.store, &of.tenant, kind, id);
     let mut page = timeline.page(None, PAGE).await?;
-    if page.entries.is_empty() {
+    if page.items.is_empty() {
         let tenant = &of.tenant;
         return Err(Failure::Wrong(format!(
             "nothing is remembered of {kind} {id:?} of tenant {tenant}; KIND is customer or order"
         )));
     }
     loop {
-        page.entries.iter().try_for_each(tell)?;
+        page.items.iter().try_for_each(tell)?;
         let Some(next) = page.next else { return Ok(()) };
-        page = timeline.page(Some(next), PAGE).await?;
+        page = timeline.page(Some(&next), PAGE).await?;
     }
 }
 

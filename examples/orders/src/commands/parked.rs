@@ -7,19 +7,20 @@ use crate::commands::Opened;
 use crate::failure::Failure;
 use crate::output::say;
 
+/// Parked events of one look.
+const PAGE: u32 = 200;
+
 pub(crate) async fn parked(opened: &Opened, narrowed: &FilterArguments) -> Result<(), Failure> {
     let (parking, filter) = (opened.service.parking(), narrowed.filter());
-    let mut after = 0;
-    let mut page = parking.list(&filter, after).await?;
-    if page.is_empty() {
+    let mut page = parking.list(&filter, None, PAGE).await?;
+    if page.items.is_empty() {
         say("nothing is parked")?;
     }
-    while let Some(last) = page.last() {
-        after = last.position;
-        page.iter().try_for_each(tell)?;
-        page = parking.list(&filter, after).await?;
+    loop {
+        page.items.iter().try_for_each(tell)?;
+        let Some(next) = page.next else { return Ok(()) };
+        page = parking.list(&filter, Some(&next), PAGE).await?;
     }
-    Ok(())
 }
 
 fn tell(event: &ParkedEvent) -> std::io::Result<()> {

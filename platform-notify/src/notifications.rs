@@ -72,18 +72,14 @@ impl Notifications {
 impl Consequence for Notifications {
     fn join(self, wiring: &mut Wiring) {
         wiring.migrate(MIGRATIONS);
-        let (sender, mistake) = match self.sender.checked() {
-            Ok(sender) => (sender, None),
-            Err(problem) => (
-                self.sender,
-                Some(format!("the sender cannot send: {problem}")),
-            ),
+        let sender = match self.sender.checked() {
+            Ok(sender) => sender,
+            Err(problem) => return wiring.refuse(format!("the sender cannot send: {problem}")),
         };
         let teller = Teller {
             folder: self.folder,
             rules: self.rules,
             sender,
-            mistake,
         };
         wiring.handle(teller.from(self.start));
     }
@@ -94,7 +90,6 @@ struct Teller {
     folder: Folder,
     rules: Rules,
     sender: Mailbox,
-    mistake: Option<String>,
 }
 
 impl Handler for Teller {
@@ -104,12 +99,8 @@ impl Handler for Teller {
     const EFFECTS: Effects = Effects::Transactional;
     type Event = AnyChange;
 
-    /// A mistake takes the place of the patterns, since building a service checks those and nothing else of a
-    /// consequence: so it is found before the first event.
     fn patterns(&self) -> Vec<String> {
-        self.mistake
-            .clone()
-            .map_or_else(|| self.rules.patterns(), |mistake| vec![mistake])
+        self.rules.patterns()
     }
 
     async fn handle(
@@ -122,7 +113,7 @@ impl Handler for Teller {
         if mails.is_empty() {
             return Ok(());
         }
-        let facts = Facts::of(&event).map_err(Reject::reject)?;
+        let facts = Facts::of(&event);
         let tx = cx.tx().await?;
         let mut messages = Vec::new();
         for mail in &mails {

@@ -23,24 +23,19 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn of<T>(event: &Received<T>) -> Result<Self, Error> {
+    pub(crate) fn of<T>(event: &Received<T>) -> Self {
         let envelope = event.envelope();
-        let tenant = envelope
-            .tenantid()
-            .map(TenantId::parse)
-            .transpose()?
-            .unwrap_or_default();
-        Ok(Self {
-            tenant,
+        Self {
+            tenant: event.tenant().clone(),
             source: envelope.source().to_owned(),
-            key: envelope.partitionkey().unwrap_or(envelope.id()).to_owned(),
-            correlation_id: envelope.correlationid().unwrap_or(envelope.id()).to_owned(),
-            causation_id: envelope.causationid().map(str::to_owned),
-            occurred_at: envelope.time().unwrap_or(event.recorded_at()),
+            key: event.key().to_owned(),
+            correlation_id: event.correlation_id().to_owned(),
+            causation_id: event.causation_id().map(str::to_owned),
+            occurred_at: event.occurred_at(),
             recorded_at: event.recorded_at(),
             event_id: envelope.id().to_owned(),
             is_muted: event.is_muted(),
-        })
+        }
     }
 
     /// The identity of what `rule` tells `recipient`.

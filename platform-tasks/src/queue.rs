@@ -37,20 +37,17 @@ impl Enqueued {
         planned: Planned,
     ) -> Result<Self, String> {
         let envelope = event.envelope();
-        let tenant = envelope.tenantid().map(TenantId::parse).transpose();
-        let tenant = tenant
-            .map_err(|error| error.to_string())?
-            .unwrap_or_default();
+        let tenant = event.tenant();
         let recorded_at = event.recorded_at();
         let wait = chrono::Duration::from_std(planned.wait).ok();
         let due = wait.and_then(|wait| recorded_at.checked_add_signed(wait));
         let due = due.ok_or_else(|| format!("the wait of {} has no end", rule.task))?;
         Ok(Self {
-            id: task_id(&tenant, envelope, (rule.pattern, rule.task)),
-            key: envelope.partitionkey().unwrap_or(envelope.id()).to_owned(),
-            correlation_id: envelope.correlationid().unwrap_or(envelope.id()).to_owned(),
-            causation_id: envelope.causationid().map(str::to_owned),
-            occurred_at: envelope.time().unwrap_or(recorded_at),
+            id: task_id(tenant, envelope, (rule.pattern, rule.task)),
+            key: event.key().to_owned(),
+            correlation_id: event.correlation_id().to_owned(),
+            causation_id: event.causation_id().map(str::to_owned),
+            occurred_at: event.occurred_at(),
             recorded_at,
             event_id: envelope.id().to_owned(),
             rule: rule.pattern,
@@ -58,7 +55,7 @@ impl Enqueued {
             payload: planned.payload,
             due,
             is_muted: event.is_muted(),
-            tenant,
+            tenant: tenant.clone(),
         })
     }
 }

@@ -129,22 +129,31 @@ impl fmt::Debug for Tasks {
 impl Consequence for Tasks {
     fn join(self, wiring: &mut Wiring) {
         wiring.migrate(MIGRATIONS);
+        if self.known.is_empty() {
+            wiring.refuse(
+                "the tasks have no rule and know no kind; add a rule with `on`, or a kind that still waits \
+                 with `knowing`",
+            );
+        }
         let wake = Arc::new(Notify::new());
         let known = self.known.into_values().map(|(_, task)| task).collect();
         wiring.run(Arc::new(TaskRunner::new(known, Arc::clone(&wake))));
-        let enqueuer = Enqueuer {
-            rules: self.rules,
-            mistakes: self.mistakes,
-            wake,
-        };
-        wiring.handle(enqueuer.from(self.start));
+        for mistake in self.mistakes {
+            wiring.refuse(mistake);
+        }
+        if !self.rules.is_empty() {
+            let enqueuer = Enqueuer {
+                rules: self.rules,
+                wake,
+            };
+            wiring.handle(enqueuer.from(self.start));
+        }
     }
 }
 
 /// The handler behind [`Tasks`].
 struct Enqueuer {
     rules: Vec<Rule>,
-    mistakes: Vec<String>,
     wake: Arc<Notify>,
 }
 
@@ -153,12 +162,7 @@ impl Handler for Enqueuer {
     const EFFECTS: Effects = Effects::Transactional;
     type Event = AnyChange;
 
-    /// A mistake takes the place of the patterns, since building a service checks those and nothing else of a
-    /// consequence: so it is found before the first event.
     fn patterns(&self) -> Vec<String> {
-        if let Some(mistake) = self.mistakes.first() {
-            return vec![mistake.clone()];
-        }
         let mut patterns: Vec<String> = self
             .rules
             .iter()

@@ -113,8 +113,13 @@ async fn an_event_that_cannot_be_told_parks_and_tells_nobody(database: Database)
         shipped(&order("acme", "O-3")),
     ];
     let service = world.tell(rules, events).await;
-    let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
+    let parked = service
+        .parking()
+        .list(&Filter::all(), None, 200)
+        .await
+        .unwrap();
     let mut reasons: Vec<_> = parked
+        .items
         .iter()
         .map(|event| (event.cause.as_str(), event.reason.as_str()))
         .collect();

@@ -103,7 +103,8 @@ async fn a_rule_that_panics_parks_its_event(database: Database) {
         .await
         .unwrap();
     settle(&service).await;
-    let parked = service.parking().list(&Filter::all(), 0).await.unwrap();
+    let parked = service.parking().list(&Filter::all(), None, 200).await;
+    let parked = parked.unwrap().items;
     let reason = "the rule of order.created for praise: it panicked: no praise for O-1";
     assert_eq!(
         (parked[0].cause.as_str(), parked[0].reason.as_str()),
@@ -149,7 +150,7 @@ async fn wrong_tasks_are_found_before_the_first_event(database: Database) {
             tasks().knowing::<Unnamed>(),
             "`Send Survey` is no kind of task",
         ),
-        (Tasks::new(), "asks for no event type"),
+        (Tasks::new(), "no rule and know no kind"),
     ] {
         let error = Service::builder("shop", store.clone())
             .with(tasks)

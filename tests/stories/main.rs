@@ -16,6 +16,7 @@ mod load;
 mod oracle;
 mod pinned;
 mod plans;
+mod prepared;
 mod restoring;
 mod running;
 mod shared_rows;

@@ -254,6 +254,7 @@ fn only(file: &str, name: &str, expr: &Expr, has: impl Fn(&str) -> bool) -> Opti
     let arm = arm.map(|arm| arm.to_string()).unwrap_or_default();
     let says = |word: &str, suffix: &str, other: &str| {
         file.ends_with(&format!("/{word}.rs"))
+            || file.contains(&format!("/{word}/"))
             || name.ends_with(suffix)
             || arm == word
             || has(&format!("{name}{other}"))

@@ -38,15 +38,6 @@ pub(super) async fn append(
     Ok(appended)
 }
 
-async fn known(conn: &mut SqliteConnection, record: &Record) -> Result<Appended, Error> {
-    let row = sqlx::query(KNOWN)
-        .bind(record.id_key.as_uuid())
-        .fetch_one(conn)
-        .await
-        .map_err(failed)?;
-    Ok(Appended::Known(row.get(0), row.get(1)))
-}
-
 async fn insert(conn: &mut SqliteConnection, record: &Record, seq: Position) -> Result<(), Error> {
     sqlx::query(INSERT)
         .bind(record.lane)
@@ -66,6 +57,15 @@ async fn insert(conn: &mut SqliteConnection, record: &Record, seq: Position) -> 
         .await
         .map_err(failed)?;
     Ok(())
+}
+
+async fn known(conn: &mut SqliteConnection, record: &Record) -> Result<Appended, Error> {
+    let row = sqlx::query(KNOWN)
+        .bind(record.id_key.as_uuid())
+        .fetch_one(conn)
+        .await
+        .map_err(failed)?;
+    Ok(Appended::Known(row.get(0), row.get(1)))
 }
 
 pub(super) async fn is_in_transaction(conn: &mut SqliteConnection) -> Result<bool, Error> {

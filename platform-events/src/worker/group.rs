@@ -276,15 +276,21 @@ impl Lane {
             .max_by_key(|(_, elapsed)| *elapsed)
     }
 
-    /// Counts that the connection was lost while this event was handled alone.
-    pub(super) fn lost_connection(&self, position: Position) -> u32 {
+    /// Notes that the connection was lost while this event was handled by itself, and counts how often that was
+    /// so while nothing else ran in this process.
+    pub(super) fn lost_connection(&self, position: Position, was_alone: bool) -> u32 {
         let mut losses = locked(&self.losses);
         if losses.len() >= LOSSES_KEPT {
             losses.clear();
         }
         let count = losses.entry(position).or_default();
-        *count += 1;
+        *count += u32::from(was_alone);
         *count
+    }
+
+    /// Answers whether this event has lost its connection before: then it runs while nothing else does.
+    pub(super) fn has_lost(&self, position: Position) -> bool {
+        locked(&self.losses).contains_key(&position)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use platform_core::Key;
 use platform_core::clock::Stopwatch;
-use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
+use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLockReadGuard, RwLockWriteGuard};
 
 use super::group::{Group, Lane, locked};
 use super::settle::CONFLICT_WAIT;
@@ -38,6 +38,12 @@ struct Attempt {
     lane: Arc<Lane>,
     due: Due,
     is_probe: bool,
+}
+
+/// The right to run beside others, or while nothing else does.
+enum Room<'w> {
+    Shared(#[expect(dead_code, reason = "held, never read")] RwLockReadGuard<'w, ()>),
+    Whole(#[expect(dead_code, reason = "held, never read")] RwLockWriteGuard<'w, ()>),
 }
 
 impl Worker {
@@ -200,7 +206,7 @@ impl Attempt {
             }
             self.count().await?;
         }
-        let _shared = self.worker.alone.read().await;
+        let _room = self.room().await;
         let mut unit = self.unit();
         if self.group.spec.effects == Effects::Transactional {
             unit.tx().await?;
@@ -241,6 +247,21 @@ impl Attempt {
             self.tried(false).await;
         }
         Ok(())
+    }
+
+    /// Waits for room beside the other work; an event that has lost its connection before runs alone.
+    async fn room(&self) -> Room<'_> {
+        if self.lane.has_lost(self.due.head) {
+            Room::Whole(self.worker.alone.write().await)
+        } else {
+            Room::Shared(self.worker.alone.read().await)
+        }
+    }
+
+    /// Counts that the connection was lost once more.
+    fn losses(&self) -> u32 {
+        let was_alone = self.lane.has_lost(self.due.head);
+        self.lane.lost_connection(self.due.head, was_alone)
     }
 
     async fn tried(&self, is_success: bool) {
@@ -371,7 +392,7 @@ impl Attempt {
                 Next::Again(CONFLICT_WAIT),
             ),
             // The store answers, yet this event's connection was lost: not its fault unless it happens again.
-            Verdict::Unavailable if self.lane.lost_connection(self.due.head) < LOSSES_MAX => {
+            Verdict::Unavailable if self.losses() < LOSSES_MAX => {
                 (self.due.attempts, Outcome::Failed, Next::Again(LOSS_WAIT))
             }
             Verdict::Unavailable => (tried, Outcome::Crashed, Next::Park(Cause::Database)),

@@ -23,7 +23,7 @@ use crate::outcome::{HandlerError, Verdict};
 const BATCH_FOR: Duration = Duration::from_millis(50);
 /// How often an event is repeated at once because another transaction was in the way.
 const CONFLICTS_MAX: u32 = 10;
-/// How often an event may lose its own connection although the store answered just before.
+/// How often an event may lose its connection although the store answered just before and nothing else ran.
 pub(super) const LOSSES_MAX: u32 = 3;
 /// Process deaths after which the event in hand is parked.
 const CRASHES_PARK: i64 = 3;
@@ -37,6 +37,8 @@ pub(super) struct Turn {
     conflicts: u32,
     /// One event only, to learn whether the group works again.
     is_probe: bool,
+    /// Nothing else runs in this process.
+    is_alone: bool,
 }
 
 /// A lane that is busy as long as this lives, however its task ends.
@@ -105,6 +107,7 @@ impl Turn {
             narrow: VecDeque::new(),
             conflicts: 0,
             is_probe,
+            is_alone: false,
         }
     }
 
@@ -161,7 +164,7 @@ impl Turn {
             {
                 return Err(Halt::Paused);
             }
-            let done = if self.lane().suspects.load(Ordering::Acquire) > 0 {
+            let done = if self.is_suspicious(rest) {
                 self.step_alone(rest).await?
             } else {
                 let worker = Arc::clone(&self.worker);
@@ -175,6 +178,21 @@ impl Turn {
         }
         self.lane().suspects.store(0, Ordering::Release);
         Ok(())
+    }
+
+    /// The first event to handle of those that follow.
+    fn first_free<'e>(&self, rest: &'e [Stored]) -> Option<&'e Stored> {
+        rest.iter().find(|event| !self.lane().is_blocked(event.key))
+    }
+
+    /// Answers whether the next event may be one that takes its process or the database down.
+    fn is_suspicious(&self, rest: &[Stored]) -> bool {
+        let has_lost = |event: &Stored| self.lane().has_lost(event.seq);
+        self.has_suspects() || self.first_free(rest).is_some_and(has_lost)
+    }
+
+    fn has_suspects(&self) -> bool {
+        self.lane().suspects.load(Ordering::Acquire) > 0
     }
 
     /// Keeps what the handler asks for, above the lane's position.
@@ -329,7 +347,8 @@ impl Turn {
             Verdict::Unavailable => {
                 // A connection that was never had cannot be lost.
                 let is_suspect = is_alone && has_begun && self.is_careful();
-                if is_suspect && self.lane().lost_connection(event.seq) >= LOSSES_MAX {
+                if is_suspect && self.lane().lost_connection(event.seq, self.is_alone) >= LOSSES_MAX
+                {
                     let why = (
                         Cause::Database,
                         "takes the database down: its connection was lost three times",
@@ -374,17 +393,22 @@ impl Turn {
         Ok(0)
     }
 
-    /// Handles one event while nothing else runs in this process, counted before it is begun.
+    /// Handles one event while nothing else runs in this process; one that may kill it is counted before.
     async fn step_alone(&mut self, rest: &[Stored]) -> Result<usize, Halt> {
         let worker = Arc::clone(&self.worker);
         let _alone = worker.alone.write().await;
         self.narrow.push_front(1);
-        if let Some(event) = rest.iter().find(|event| !self.lane().is_blocked(event.key)) {
+        if self.has_suspects()
+            && let Some(event) = self.first_free(rest)
+        {
             worker
                 .take_in_hand(self.group(), self.lane(), event.seq)
                 .await?;
         }
-        self.step(rest).await
+        self.is_alone = true;
+        let done = self.step(rest).await;
+        self.is_alone = false;
+        done
     }
 
     /// Parks the event that was in hand when the process died for the third time, and returns what follows it.

@@ -157,7 +157,7 @@ impl Context<'_> {
     pub fn publish_for<T>(&mut self, cause: &Received<T>, event: impl IntoCaused) {
         let cause = CausedBy {
             event: Arc::clone(&cause.envelope),
-            group: self.cause.group,
+            group: Arc::clone(&self.cause.group),
         };
         self.publish_as(&cause, event);
     }

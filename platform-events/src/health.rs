@@ -1,6 +1,6 @@
 //! What a probe asks: is this process alive, is it ready, and if not, why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -35,6 +35,7 @@ struct State {
     damage: Option<String>,
     held: Option<String>,
     paused: BTreeMap<&'static str, String>,
+    waiting: BTreeSet<&'static str>,
     bound_read: Option<Stopwatch>,
     renewed: Option<Stopwatch>,
     lapsed: Option<Stopwatch>,
@@ -104,6 +105,20 @@ impl Vitals {
         });
     }
 
+    /// Notes whether this process may take lanes of a group.
+    pub(crate) fn admitted(&self, group: &'static str, is_admitted: bool) {
+        self.change(|state| {
+            if is_admitted {
+                state.waiting.remove(group);
+            } else if state.waiting.insert(group) {
+                tracing::warn!(
+                    group,
+                    "waits: another release of this handler asks for more"
+                );
+            }
+        });
+    }
+
     /// Notes that the lease was renewed, and whether it had lapsed before.
     pub(crate) fn renewed(&self, lease: Duration) {
         self.change(|state| {
@@ -139,6 +154,9 @@ impl Vitals {
                 .iter()
                 .map(|(group, why)| format!("{group} is paused: {why}")),
         );
+        let waits =
+            "waits: another release of this handler asks for more events, or did a moment ago";
+        reasons.extend(state.waiting.iter().map(|group| format!("{group} {waits}")));
         let is_current =
             |since: Option<Stopwatch>, limit| since.is_some_and(|s| s.elapsed() < limit);
         if !is_current(state.renewed, lease) {

@@ -226,6 +226,7 @@ const PAUSE: &str = "update platform_member set pause_reason = $3,
     where process = $1 and group_id = $2";
 const SHARE: &str = "select
     (select count(*) from platform_member m join platform_process p on p.id = m.process
+        join platform_group g on g.id = m.group_id and g.subscription = m.subscription
         where m.group_id = $1 and p.expires_at > (select now from platform_time)) as members,
     (select count(*) from platform_lane where group_id = $1) as lanes,
     (select count(*) from platform_lane l where l.group_id = $1 and (l.process is null or not exists (

@@ -3,6 +3,7 @@
 mod blocked;
 pub mod consequence;
 mod context;
+mod decision;
 pub mod envelope;
 mod error;
 pub mod event;
@@ -28,6 +29,7 @@ mod signal;
 #[cfg(feature = "signal")]
 mod signals;
 pub mod status;
+mod subscription;
 mod worker;
 
 pub use context::Context;

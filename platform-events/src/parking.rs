@@ -8,6 +8,7 @@ use platform_core::{Actor, Cursor, Key, Page, Store};
 use uuid::Uuid;
 
 pub use crate::blocked::Cause;
+use crate::decision::Decision;
 pub use crate::worker::EventsParked;
 use crate::{Error, ErrorKind};
 
@@ -238,16 +239,16 @@ impl Parking {
             ));
         }
         for row in changed {
-            tx.query(KEEP)
-                .bind(row.get::<i64>("group_id")?)
-                .bind(row.get::<Key>("key")?)
-                .bind(row.get::<String>("tenant")?)
-                .bind(row.get::<i64>("head")?)
-                .bind(action)
-                .bind(by.to_string())
-                .bind(because)
-                .execute()
-                .await?;
+            let decision = Decision {
+                group: row.get("group_id")?,
+                key: row.get("key")?,
+                tenant: &row.get::<String>("tenant")?,
+                head: row.get("head")?,
+                action,
+                by,
+                because,
+            };
+            decision.keep(tx).await?;
         }
         Ok(())
     }
@@ -336,5 +337,3 @@ const EDIT: &str = meant!(
         updated_at = (select now from platform_time)",
     "and cause <> 'depth' returning group_id, key, tenant, head"
 );
-const KEEP: &str = "insert into platform_decision (group_id, key, tenant, head, action, actor, reason, recorded_at)
-    values ($1, $2, $3, $4, $5, $6, $7, (select now from platform_time))";

@@ -45,6 +45,24 @@ impl Pattern {
         }) && segments.next().is_none()
     }
 
+    /// Answers whether it asks for everything that `other` asks for.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let is_platform = |pattern: &Self| pattern.0.starts_with("platform.");
+        if is_platform(other) && !is_platform(self) {
+            return false;
+        }
+        if self.0 == "**" || self == other {
+            return true;
+        }
+        let mut segments = other.0.split('.');
+        other.0 != "**"
+            && self
+                .0
+                .split('.')
+                .all(|mine| segments.next().is_some_and(|s| mine == "*" || mine == s))
+            && segments.next().is_none()
+    }
+
     /// Returns the text of a SQL `like` (escape character `\`) that lets through at least what matches.
     pub(crate) fn like(&self) -> String {
         if self.0 == "**" {
@@ -101,6 +119,25 @@ mod tests {
                 expected,
                 "{pattern} {kind}"
             );
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_asks_for_less() {
+        let cases = [
+            ("**", "order.*", true),
+            ("order.*", "order.created", true),
+            ("*.created", "order.created", true),
+            ("order.*", "*.created", false),
+            ("order.created", "order.*", false),
+            ("order.*", "**", false),
+            ("**", "platform.parked", false),
+            ("platform.*", "platform.parked", true),
+            ("order.*", "order.line.*", false),
+        ];
+        for (wide, narrow, expected) in cases {
+            let [wide, narrow] = [wide, narrow].map(|text| Pattern::parse(text).unwrap());
+            assert_eq!(wide.covers(&narrow), expected, "{wide} {narrow}");
         }
     }
 

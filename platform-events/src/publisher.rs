@@ -35,7 +35,7 @@ pub enum Published {
 pub(crate) struct CausedBy {
     pub(crate) event: Arc<Envelope>,
     /// The first name of the group that handles.
-    pub(crate) group: &'static str,
+    pub(crate) group: Arc<str>,
 }
 
 /// How many causes may lead to each other before the chain is cut.

@@ -35,10 +35,12 @@ pub(crate) struct Spec {
     pub(crate) patterns: Vec<String>,
     pub(crate) start: Start,
     pub(crate) is_batch: bool,
+    /// The name that its group was made under; the ids of what it publishes contain it.
+    pub(crate) identity: Arc<str>,
 }
 
 impl Spec {
-    /// The name that ids are made from; it never changes.
+    /// The name under which its group is made, if it is not there yet.
     pub(crate) fn first_name(&self) -> &'static str {
         self.formerly.last().copied().unwrap_or(self.name)
     }
@@ -107,6 +109,7 @@ impl Registration {
             patterns: handler.patterns(),
             start,
             is_batch: false,
+            identity: H::NAME.into(),
         };
         Self {
             spec,
@@ -125,6 +128,7 @@ impl Registration {
             patterns: handler.patterns(),
             start,
             is_batch: true,
+            identity: H::NAME.into(),
         };
         Self {
             spec,
@@ -207,6 +211,6 @@ impl<H: BatchHandler> Erased for Batch<H> {
 fn cause(spec: &Spec, stored: &Stored) -> CausedBy {
     CausedBy {
         event: Arc::clone(&stored.envelope),
-        group: spec.first_name(),
+        group: Arc::clone(&spec.identity),
     }
 }

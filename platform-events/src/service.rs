@@ -13,9 +13,10 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::consequence::{Consequence, Runner, Wiring};
-use platform_core::Store;
 use platform_core::store::{Dialect, Migrations, Step};
+use platform_core::{Actor, Store};
 
+use crate::decision::Decision;
 use crate::log::Log;
 use crate::overview;
 use crate::parking::Parking;
@@ -217,6 +218,32 @@ impl Service {
         retention::trim(self.store(), retention).await
     }
 
+    /// Retires the group of a handler that is gone for good: nothing waits for it any more, and the log may be
+    /// trimmed past it. Registered again, it goes on where it was, or after what was trimmed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when no such group is left, or a process still has its handler; the store's.
+    ///
+    /// # Cancel safety
+    /// Safe: it happens as a whole or not at all.
+    pub async fn retire(&self, handler: &str, by: &Actor, because: &str) -> Result<(), Error> {
+        by.check()?;
+        let mut tx = self.store().begin().await?;
+        let retired = groups::retire(&mut tx, &self.parts.service, handler).await?;
+        let Some(group) = retired else {
+            tx.rollback().await?;
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "no group `{handler}` can be retired: it is unknown, retired, or a process still handles it"
+                ),
+            ));
+        };
+        Decision::retired(group, by, because).keep(&mut tx).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Answers a probe.
     pub fn health(&self) -> Health {
         self.parts.vitals.health(self.parts.settings.lease)
@@ -334,8 +361,10 @@ impl Builder {
         }
         let log = Log::open(&self.store).await?;
         let mut registered = Vec::new();
-        for registration in self.wiring.registrations {
-            let id = groups::register(&log, &self.name, &registration.spec).await?;
+        for mut registration in self.wiring.registrations {
+            let group = groups::register(&log, &self.name, &registration.spec).await?;
+            let id = group.id;
+            registration.spec.identity = group.first_name.into();
             if let Some((_, other)) = registered
                 .iter()
                 .find(|(known, _): &&(i64, Registration)| *known == id)

@@ -69,13 +69,25 @@ create table platform_group (
     subscription text not null,
     registered_at timestamptz not null,
     seen_at timestamptz not null,
-    retired_at timestamptz
+    retired_at timestamptz,
+    first_name text not null
 );
 
 create table platform_group_name (
     name text primary key,
     group_id integer not null,
     recorded_at timestamptz not null
+);
+
+-- What a group passed over while its subscription was narrower than before. An open end means: still so.
+create table platform_narrowed (
+    group_id integer not null,
+    lane smallint not null,
+    subscription text not null,
+    from_position bigint not null,
+    to_position bigint,
+    recorded_at timestamptz not null,
+    primary key (group_id, lane, from_position)
 );
 
 -- One lease a process.

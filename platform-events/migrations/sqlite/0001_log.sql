@@ -43,13 +43,25 @@ create table platform_group (
     subscription text not null,
     registered_at integer not null,
     seen_at integer not null,
-    retired_at integer
+    retired_at integer,
+    first_name text not null
 );
 
 create table platform_group_name (
     name text primary key,
     group_id integer not null,
     recorded_at integer not null
+) without rowid;
+
+-- What a group passed over while its subscription was narrower than before. An open end means: still so.
+create table platform_narrowed (
+    group_id integer not null,
+    lane integer not null,
+    subscription text not null,
+    from_position integer not null,
+    to_position integer,
+    recorded_at integer not null,
+    primary key (group_id, lane, from_position)
 ) without rowid;
 
 -- One lease a process.

@@ -8,6 +8,7 @@ use platform_core::clock::Stopwatch;
 
 use super::Worker;
 use super::group::{Group, Lane};
+use crate::subscription::Admission;
 use crate::{Error, blocked};
 
 /// How often what dead processes left, and old runs, are removed.
@@ -84,7 +85,16 @@ impl Worker {
     /// Takes free lanes up to the fair share, or gives back what is above it.
     async fn share_lanes(&self, group: &Arc<Group>) -> Result<(), Error> {
         let _seating = group.seating.lock().await;
+        let asks = &group.subscription;
+        let admission = asks
+            .admit(self.store(), group.id, self.lease.process)
+            .await?;
+        let is_admitted = admission == Admission::Admitted;
+        self.vitals.admitted(group.spec.name, is_admitted);
         self.reconcile(group).await?;
+        if !is_admitted {
+            return Ok(());
+        }
         let share = self.lease.share(group.id).await?;
         let lanes = group.lanes();
         let mine = i64::try_from(lanes.len()).unwrap_or(i64::MAX);

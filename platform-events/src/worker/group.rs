@@ -12,11 +12,11 @@ use super::Lanes;
 use super::switch::Switch;
 use crate::Error;
 use crate::fence::{Fence, Step};
-use crate::groups;
 use crate::lease::Taken;
 use crate::log::{LogRow, Position};
 use crate::pattern::Pattern;
 use crate::registry::{Erased, Registration, Spec};
+use crate::subscription::Subscription;
 
 /// How many events run alone after their process has died with them ahead. A killer further on costs another
 /// death; the price of a larger number is paid by every process that is killed for no fault of an event.
@@ -31,9 +31,8 @@ pub(crate) struct Group {
     pub(crate) id: i64,
     pub(crate) spec: Spec,
     pub(crate) handler: Arc<dyn Erased>,
-    pub(crate) subscription: String,
+    pub(crate) subscription: Subscription,
     pub(super) like: Vec<String>,
-    patterns: Vec<Pattern>,
     lanes: Mutex<Lanes>,
     pub(super) switch: Mutex<Switch>,
     pub(super) wake: Notify,
@@ -80,12 +79,11 @@ struct Seat {
 impl Group {
     pub(super) fn new(id: i64, registration: Registration) -> Result<Self, Error> {
         let Registration { spec, handler } = registration;
-        let patterns = spec.check()?;
+        let subscription = Subscription::of(&spec.patterns)?;
         Ok(Self {
             id,
-            subscription: groups::subscription(&spec),
-            like: patterns.iter().map(Pattern::like).collect(),
-            patterns,
+            like: subscription.patterns().iter().map(Pattern::like).collect(),
+            subscription,
             spec,
             handler,
             lanes: Mutex::default(),
@@ -98,14 +96,13 @@ impl Group {
 
     /// Answers whether the type of a row is asked for.
     pub(super) fn matches(&self, row: &LogRow) -> bool {
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.matches(&row.kind))
+        self.matches_type(&row.kind)
     }
 
     /// Answers whether an event type is asked for.
     pub(super) fn matches_type(&self, kind: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(kind))
+        let mut patterns = self.subscription.patterns().iter();
+        patterns.any(|pattern| pattern.matches(kind))
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod deploying;
 mod failing;
 mod following;
 mod paging;

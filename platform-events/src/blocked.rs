@@ -12,6 +12,7 @@ use platform_core::{Key, RetryPolicy, Store, Tx};
 use crate::Error;
 use crate::input::Stored;
 use crate::log::Position;
+use crate::replay::Redo;
 
 /// The most keys that one group may block; beyond it reading pauses and retrying goes on.
 pub(crate) const BLOCKED_MAX: usize = 100_000;
@@ -101,6 +102,8 @@ pub(crate) struct Due {
     pub(crate) age: Duration,
     pub(crate) revision: i64,
     pub(crate) edited: Option<Vec<u8>>,
+    /// The stretch that its key is handling again.
+    pub(crate) redo: Option<Redo>,
 }
 
 /// Makes the row of a key whose event failed for the first time, or that becomes the head itself.
@@ -125,6 +128,38 @@ pub(crate) async fn block(
         .bind(attempts)
         .bind(serde_json::json!(reasons).to_string())
         .bind(wait)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// As [`block`], for an event that a replay handles again. A key that was blocked further on has its head moved
+/// back: what lies between is handled again first, then the head as before.
+pub(crate) async fn block_again(
+    tx: &mut Tx,
+    (group, lane): (i64, i16),
+    event: &Stored,
+    (attempts, reason, next): (u32, Option<&str>, &Next),
+    redo: Redo,
+) -> Result<(), Error> {
+    let (state, cause, wait) = next.columns();
+    let reasons: Vec<&str> = reason.into_iter().collect();
+    tx.query(BLOCK_AGAIN)
+        .bind(group)
+        .bind(event.key)
+        .bind(lane)
+        .bind(event.tenant.as_str())
+        .bind(event.seq)
+        .bind(event.kind.as_str())
+        .bind(state)
+        .bind(cause)
+        .bind(reason)
+        .bind(attempts)
+        .bind(serde_json::json!(reasons).to_string())
+        .bind(wait)
+        .bind(redo.again.number)
+        .bind(redo.muted_until)
+        .bind(redo.resume_at)
         .execute()
         .await?;
     Ok(())
@@ -273,6 +308,7 @@ fn read_due(row: &Row) -> Result<Due, Error> {
         age: row.get("age")?,
         revision: row.get("revision")?,
         edited: row.get("edited")?,
+        redo: Redo::read(row)?,
     })
 }
 
@@ -281,6 +317,22 @@ const BLOCK: &str =
         reason, attempts, reasons, first_failed_at, due, updated_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (select now from platform_time),
         (select now from platform_time) + $12, (select now from platform_time))";
+const BLOCK_AGAIN: &str =
+    "insert into platform_blocked (group_id, key, lane, tenant, head, type, state, cause,
+        reason, attempts, reasons, first_failed_at, due, updated_at, replay, muted_until, resume_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, (select now from platform_time),
+        (select now from platform_time) + $12, (select now from platform_time), $13, $14, $15)
+    on conflict (group_id, key) do update set head = excluded.head, type = excluded.type,
+        state = excluded.state, cause = excluded.cause, attempts = excluded.attempts, reasons = excluded.reasons,
+        reason = excluded.reason || ' (in a replay; before, ' || platform_blocked.head || ' was '
+            || platform_blocked.state || ': ' || coalesce(platform_blocked.reason, 'a follower') || ')',
+        first_failed_at = excluded.first_failed_at, due = excluded.due, updated_at = excluded.updated_at,
+        edited = null, revision = platform_blocked.revision + 1, replay = excluded.replay,
+        muted_until = case when platform_blocked.head <= platform_blocked.resume_at
+                or excluded.muted_until < platform_blocked.head then excluded.muted_until
+            else platform_blocked.head - 1 end,
+        resume_at = case when platform_blocked.head <= platform_blocked.resume_at then excluded.resume_at
+            else platform_blocked.head - 1 end";
 const COUNT: &str = "update platform_blocked set attempts = attempts + 1
     where group_id = $1 and key = $2 and revision = $3 and head = $4 and state = 'waiting'";
 const UNCOUNT: &str = "update platform_blocked set attempts = $4
@@ -302,7 +354,8 @@ const KEYS: &str = "select key, head from platform_blocked where group_id = $1 a
 /// waits in long rows of due keys is not looked through.
 const DUE_SQLITE: &str =
     "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
-        b.due, (select now from platform_time) - b.first_failed_at as age
+        b.replay, b.muted_until, b.resume_at,
+        (select is_publishing from platform_replay r where r.id = b.replay) as is_publishing, b.due, (select now from platform_time) - b.first_failed_at as age
     from platform_lane l
     join platform_member m on m.process = l.process and m.group_id = l.group_id
     cross join platform_blocked b
@@ -314,7 +367,8 @@ const DUE_SQLITE: &str =
     order by b.due limit $2";
 const DUE_POSTGRES: &str =
     "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons, b.revision, b.edited,
-        b.due, (select now from platform_time) - b.first_failed_at as age
+        b.replay, b.muted_until, b.resume_at,
+        (select is_publishing from platform_replay r where r.id = b.replay) as is_publishing, b.due, (select now from platform_time) - b.first_failed_at as age
     from platform_lane l
     join platform_member m on m.process = l.process and m.group_id = l.group_id
     cross join lateral (
@@ -327,7 +381,8 @@ const DUE_POSTGRES: &str =
     order by b.due limit $2";
 const OLDEST: &str =
     "select b.group_id, b.lane, b.key, b.head, b.state, b.cause, b.attempts, b.reasons,
-        b.revision, b.edited, (select now from platform_time) - b.first_failed_at as age
+        b.revision, b.edited, b.replay, b.muted_until, b.resume_at,
+        (select is_publishing from platform_replay r where r.id = b.replay) as is_publishing, (select now from platform_time) - b.first_failed_at as age
     from platform_blocked b join platform_lane l on l.group_id = b.group_id and l.lane = b.lane
     where l.process = $1 and b.group_id = $2 and b.state = 'waiting'
     order by b.head limit 1 offset $3";

@@ -27,7 +27,6 @@ pub(crate) struct Unit {
     token: i64,
     begun: Option<(Tx, OwnedSemaphorePermit)>,
     drafts: Vec<(CausedBy, Draft)>,
-    is_replay: bool,
     is_waiting: bool,
 }
 
@@ -55,7 +54,6 @@ impl Unit {
             token,
             begun: None,
             drafts: Vec::new(),
-            is_replay: false,
             is_waiting: false,
         }
     }
@@ -82,11 +80,13 @@ impl Unit {
         }
     }
 
-    /// Decides the records of what was published, in order.
+    /// Decides the records of what was published, in order. What a silent replay publishes has none.
     pub(crate) fn records(&mut self, publisher: &Publisher) -> Result<Vec<Record>, Error> {
         let mut counts: HashMap<(String, String), usize> = HashMap::new();
+        let is_heard = |cause: &CausedBy| cause.again.is_none_or(|again| again.is_publishing);
         std::mem::take(&mut self.drafts)
             .into_iter()
+            .filter(|(cause, _)| is_heard(cause))
             .map(|(cause, draft)| {
                 let nth = counts
                     .entry((cause.event.id().to_owned(), draft.kind.clone()))
@@ -96,6 +96,11 @@ impl Unit {
                 record
             })
             .collect()
+    }
+
+    /// How many events were published so far, heard or not.
+    pub(crate) fn published(&self) -> usize {
+        self.drafts.len()
     }
 
     /// Hands the transaction over to be committed.
@@ -158,6 +163,7 @@ impl Context<'_> {
         let cause = CausedBy {
             event: Arc::clone(&cause.envelope),
             group: Arc::clone(&self.cause.group),
+            again: self.cause.again,
         };
         self.publish_as(&cause, event);
     }
@@ -183,9 +189,10 @@ impl Context<'_> {
         )
     }
 
-    /// Answers whether the event is handled again by a replay.
+    /// Answers whether the event is handled again by a [replay](crate::replay::Replay). What is published then is
+    /// counted and dropped, unless the replay is a publishing one.
     pub fn is_replay(&self) -> bool {
-        self.unit.is_replay
+        self.cause.again.is_some()
     }
 }
 

@@ -8,6 +8,7 @@ use platform_core::{ChangePayload, Entity, TenantId};
 
 use crate::envelope::Envelope;
 use crate::event::Event;
+use crate::replay::Again;
 
 /// A type that a handler can ask for.
 pub trait Input: Sized + Send + Sync + 'static {
@@ -191,6 +192,8 @@ pub(crate) struct Stored {
     pub(crate) tenant: String,
     pub(crate) kind: String,
     pub(crate) is_muted: bool,
+    /// By which replay it is handled again.
+    pub(crate) again: Option<Again>,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) envelope: Arc<Envelope>,
     /// Why the envelope could not be read; a placeholder stands in its place then.

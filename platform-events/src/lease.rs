@@ -10,6 +10,7 @@ use platform_core::{Key, Store};
 
 use crate::Error;
 use crate::log::Position;
+use crate::replay::Redo;
 
 /// The presence of one process.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ pub(crate) struct Taken {
     pub(crate) position: Position,
     pub(crate) crashes: i64,
     pub(crate) in_hand: Option<Position>,
+    pub(crate) redo: Option<Redo>,
     pub(crate) place: String,
 }
 
@@ -210,6 +212,7 @@ fn taken(row: &platform_core::store::Row) -> Result<Taken, Error> {
         position: row.get("position")?,
         crashes: row.get("crashes")?,
         in_hand: row.get("in_hand")?,
+        redo: Redo::read(row)?,
         place: row.get("place")?,
     })
 }
@@ -247,7 +250,8 @@ const TAKE_SQLITE: &str = "update platform_lane set token = token + 1,
         where w.group_id = $2 and (w.process is null or not exists (select 1 from platform_process p
             where p.id = w.process and p.expires_at > (select now from platform_time)))
         order by w.lane limit $3)
-    returning lane, token, position, crashes, in_hand, '' as place";
+    returning lane, token, position, crashes, in_hand, replay, muted_until, resume_at,
+        (select is_publishing from platform_replay r where r.id = replay) as is_publishing, '' as place";
 const TAKE_POSTGRES: &str = "update platform_lane set token = token + 1,
         crashes = case
             when process is null or not exists (select 1 from platform_log e
@@ -261,13 +265,16 @@ const TAKE_POSTGRES: &str = "update platform_lane set token = token + 1,
         where w.group_id = $2 and (w.process is null or not exists (select 1 from platform_process p
             where p.id = w.process and p.expires_at > (select now from platform_time)))
         order by w.lane limit $3 for update skip locked)
-    returning lane, token, position, crashes, in_hand, ctid::text as place";
+    returning lane, token, position, crashes, in_hand, replay, muted_until, resume_at,
+        (select is_publishing from platform_replay r where r.id = replay) as is_publishing, ctid::text as place";
 const AGAIN_SQLITE: &str = "update platform_lane set token = token + 1
     where process = $1 and group_id = $2 and lane = $3
-    returning lane, token, position, crashes, in_hand, '' as place";
+    returning lane, token, position, crashes, in_hand, replay, muted_until, resume_at,
+        (select is_publishing from platform_replay r where r.id = replay) as is_publishing, '' as place";
 const AGAIN_POSTGRES: &str = "update platform_lane set token = token + 1
     where process = $1 and group_id = $2 and lane = $3
-    returning lane, token, position, crashes, in_hand, ctid::text as place";
+    returning lane, token, position, crashes, in_hand, replay, muted_until, resume_at,
+        (select is_publishing from platform_replay r where r.id = replay) as is_publishing, ctid::text as place";
 const HELD: &str = "select lane, token from platform_lane where process = $1 and group_id = $2";
 const RELEASE: &str = "update platform_lane set process = null
     where group_id = $1 and lane = $2 and token = $3";

@@ -22,6 +22,7 @@ pub mod parking;
 mod pattern;
 mod publisher;
 mod registry;
+pub mod replay;
 pub mod retention;
 mod runs;
 mod service;

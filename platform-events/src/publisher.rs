@@ -9,6 +9,7 @@ use crate::envelope::{Envelope, PUBLISH_MAX};
 use crate::event::{Draft, Identity, IntoDrafts};
 use crate::log::{Appended, LANES, Log, Record};
 use crate::pattern::check_type;
+use crate::replay::Again;
 use crate::signal::Signal;
 use crate::{Error, ErrorKind};
 
@@ -36,6 +37,8 @@ pub(crate) struct CausedBy {
     pub(crate) event: Arc<Envelope>,
     /// The first name of the group that handles.
     pub(crate) group: Arc<str>,
+    /// By which replay the event is handled again.
+    pub(crate) again: Option<Again>,
 }
 
 /// How many causes may lead to each other before the chain is cut.
@@ -228,16 +231,19 @@ impl Publisher {
                 ],
             ),
             (Identity::Keyed(key), _) => Key::of("keyed-event", &[tenant, source, key.as_bytes()]),
-            (Identity::Caused, Some(cause)) => Key::of(
-                "caused-event",
-                &[
+            (Identity::Caused, Some(cause)) => {
+                let replay = cause.again.map(|again| again.number.to_string());
+                let nth = nth.to_string();
+                let mut fields = vec![
                     cause.event.source().as_bytes(),
                     cause.event.id().as_bytes(),
                     cause.group.as_bytes(),
                     draft.kind.as_bytes(),
-                    nth.to_string().as_bytes(),
-                ],
-            ),
+                    nth.as_bytes(),
+                ];
+                fields.extend(replay.as_deref().map(str::as_bytes));
+                Key::of("caused-event", &fields)
+            }
             (Identity::Caused | Identity::Unkeyed, _) => Key::unique(),
         };
         key.to_string()

@@ -212,5 +212,6 @@ fn cause(spec: &Spec, stored: &Stored) -> CausedBy {
     CausedBy {
         event: Arc::clone(&stored.envelope),
         group: Arc::clone(&spec.identity),
+        again: stored.again,
     }
 }

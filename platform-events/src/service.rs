@@ -22,6 +22,7 @@ use crate::overview;
 use crate::parking::Parking;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
+use crate::replay::{self, Replay, Replaying};
 use crate::retention::{self, Retention, Trimmed};
 use crate::signal::Signal;
 use crate::status::{Health, Overview, Runs};
@@ -242,6 +243,26 @@ impl Service {
         Decision::retired(group, by, because).keep(&mut tx).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Lets a handler handle a stretch of the log again: muted, and without publishing unless the replay says so.
+    /// New events wait until its lanes are through. A replay that runs already is given up for this one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an unknown handler; [`ErrorKind::InvalidEvent`] for a stretch that is trimmed,
+    /// empty, or not handled yet; the store's.
+    ///
+    /// # Cancel safety
+    /// Safe: it begins as a whole or not at all.
+    pub async fn replay(
+        &self,
+        handler: &str,
+        replay: Replay,
+        by: &Actor,
+        because: &str,
+    ) -> Result<Replaying, Error> {
+        let group = (self.parts.service.as_str(), handler);
+        replay::begin(self.store(), group, replay, (by, because)).await
     }
 
     /// Answers a probe.

@@ -119,6 +119,7 @@ create table platform_lane (
     taken_at timestamptz,
     crashes smallint not null default 0,
     in_hand bigint,
+    replay bigint,
     muted_until bigint,
     resume_at bigint,
     primary key (group_id, lane)
@@ -139,12 +140,27 @@ create table platform_blocked (
     first_failed_at timestamptz not null,
     due timestamptz not null,
     revision bigint not null default 1,
+    replay bigint,
+    muted_until bigint,
+    resume_at bigint,
     edited bytea,
     updated_at timestamptz not null,
     primary key (group_id, key)
 );
 create index platform_blocked_due on platform_blocked (group_id, lane, due) where state <> 'parked';
 create index platform_blocked_parked on platform_blocked (head) where state = 'parked';
+
+-- Stretches of the log that a group was asked to handle again.
+create table platform_replay (
+    id bigint generated always as identity primary key,
+    group_id integer not null,
+    from_position bigint not null,
+    to_position bigint not null,
+    is_publishing boolean not null,
+    actor text not null,
+    reason text not null,
+    recorded_at timestamptz not null
+);
 
 -- What people decided about parked events, kept for ever.
 create table platform_decision (

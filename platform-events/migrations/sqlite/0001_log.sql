@@ -93,6 +93,7 @@ create table platform_lane (
     taken_at integer,
     crashes integer not null default 0,
     in_hand integer,
+    replay integer,
     muted_until integer,
     resume_at integer,
     primary key (group_id, lane)
@@ -113,12 +114,27 @@ create table platform_blocked (
     first_failed_at integer not null,
     due integer not null,
     revision integer not null default 1,
+    replay integer,
+    muted_until integer,
+    resume_at integer,
     edited blob,
     updated_at integer not null,
     primary key (group_id, key)
 ) without rowid;
 create index platform_blocked_due on platform_blocked (group_id, lane, due) where state <> 'parked';
 create index platform_blocked_parked on platform_blocked (head) where state = 'parked';
+
+-- Stretches of the log that a group was asked to handle again.
+create table platform_replay (
+    id integer primary key autoincrement,
+    group_id integer not null,
+    from_position integer not null,
+    to_position integer not null,
+    is_publishing integer not null,
+    actor text not null,
+    reason text not null,
+    recorded_at integer not null
+);
 
 -- What people decided about parked events, kept for ever.
 create table platform_decision (

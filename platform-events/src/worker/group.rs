@@ -16,6 +16,7 @@ use crate::lease::Taken;
 use crate::log::{LogRow, Position};
 use crate::pattern::Pattern;
 use crate::registry::{Erased, Registration, Spec};
+use crate::replay::Redo;
 use crate::subscription::Subscription;
 
 /// How many events run alone after their process has died with them ahead. A killer further on costs another
@@ -74,6 +75,7 @@ struct Seat {
     place: String,
     crashes: i64,
     in_hand: Option<Position>,
+    redo: Option<Redo>,
 }
 
 impl Group {
@@ -160,6 +162,7 @@ impl Lane {
                 place: taken.place.clone(),
                 crashes: taken.crashes,
                 in_hand: taken.in_hand,
+                redo: taken.redo,
             }),
             blocked: Mutex::new(blocked.into_iter().collect()),
             commit: AsyncMutex::default(),
@@ -243,8 +246,27 @@ impl Lane {
         locked(&self.blocked).remove(&key);
     }
 
-    pub(super) fn is_blocked(&self, key: Key) -> bool {
-        locked(&self.blocked).contains_key(&key)
+    /// Answers whether an event waits behind the head of its key. One before it is only met by a replay.
+    pub(super) fn is_blocked(&self, key: Key, position: Position) -> bool {
+        let blocked = locked(&self.blocked);
+        blocked.get(&key).is_some_and(|head| *head <= position)
+    }
+
+    /// The stretch that is handled again, if a replay was asked for; it may be over.
+    pub(super) fn redo(&self) -> Option<Redo> {
+        locked(&self.seat).redo
+    }
+
+    /// How far the lane has ever come.
+    pub(super) fn frontier(&self) -> Position {
+        let seat = locked(&self.seat);
+        let resume_at = seat.redo.map_or(0, |redo| redo.resume_at);
+        seat.position.max(resume_at)
+    }
+
+    /// Answers whether a replay meets an event that the lane has been through before.
+    pub(super) fn has_been_through(&self, position: Position) -> bool {
+        self.redo().is_some_and(|redo| position <= redo.resume_at)
     }
 
     pub(super) fn took_in_hand(&self, position: Option<Position>) {

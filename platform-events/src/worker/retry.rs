@@ -11,8 +11,7 @@ use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLockReadGuard, RwLockWrite
 
 use super::group::{Group, Lane, locked};
 use super::settle::CONFLICT_WAIT;
-use super::turn::LOSSES_MAX;
-use super::turn::{excused, stored};
+use super::turn::{LOSSES_MAX, excused, in_phase, stored};
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::Unit;
@@ -20,6 +19,7 @@ use crate::fence::Step;
 use crate::handler::Effects;
 use crate::input::Stored;
 use crate::outcome::{HandlerError, Reject, Verdict};
+use crate::replay::{Phase, Redo};
 use crate::runs::{self, Ended, Outcome};
 
 /// The wait of an event whose connection was lost although the store answers.
@@ -287,7 +287,7 @@ impl Attempt {
         if let Some(edited) = &self.due.edited {
             row.data = edited.clone().into();
         }
-        Ok(Some(stored(&row)))
+        Ok(in_phase(stored(&row), self.due.redo.as_ref()))
     }
 
     /// Counts the attempt before it is made, so that one which kills the process counts too.
@@ -335,7 +335,8 @@ impl Attempt {
             unit.undo().await;
             return Err(Halt::Paused);
         }
-        self.close(unit, usize::from(event.is_some())).await?;
+        let is_new = event.is_some_and(|event| event.again.is_none());
+        self.close(unit, usize::from(is_new)).await?;
         match follower {
             Some((seq, _)) => self.lane.block(self.due.key, seq),
             None => self.lane.free(self.due.key),
@@ -346,7 +347,7 @@ impl Attempt {
 
     /// Finds the next event of the key that the handler asks for, up to the lane's position.
     async fn follower(&self, unit: &mut Unit) -> Result<Option<(i64, String)>, Halt> {
-        let to = self.lane.position();
+        let to = self.lane.frontier();
         let mut from = self.due.head;
         loop {
             let conn = unit.tx().await?.conn();
@@ -360,7 +361,8 @@ impl Attempt {
             };
             from = *last;
             for (seq, kind) in rows {
-                if self.group.matches_type(&kind) && self.concerns(seq).await? {
+                let is_done = Redo::phase(self.due.redo.as_ref(), seq) == Phase::Done;
+                if !is_done && self.group.matches_type(&kind) && self.concerns(seq).await? {
                     return Ok(Some((seq, kind)));
                 }
             }

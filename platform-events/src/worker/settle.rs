@@ -24,6 +24,8 @@ pub(super) struct Done<'e> {
     pub(super) first: &'e Stored,
     pub(super) last: &'e Stored,
     pub(super) events: usize,
+    /// How many of them were not handled before.
+    pub(super) new: usize,
     pub(super) took: Duration,
     /// Events that were passed over because their key was blocked.
     pub(super) skipped: Vec<&'e Stored>,
@@ -31,7 +33,7 @@ pub(super) struct Done<'e> {
 
 /// What became of the events that a unit published.
 pub(super) struct Produced {
-    /// How many were appended.
+    /// How many were published; a silent replay appends none of them.
     pub(super) count: usize,
     /// The ids of those that were parked, being one cause too many.
     too_deep: Vec<String>,
@@ -66,7 +68,7 @@ impl Worker {
         let is_calm = lane.suspects.load(Ordering::Acquire) <= 1;
         let step = Step {
             to: Some(done.last.seq),
-            handled: done.events,
+            handled: done.new,
             is_calm,
         };
         self.commit(group, lane, done.unit, step, (&done.skipped, None))
@@ -83,6 +85,7 @@ impl Worker {
         unit: &mut Unit,
         cause_seq: Position,
     ) -> Result<Produced, Halt> {
+        let published = unit.published();
         let records = unit.records(&self.publisher).map_err(|error| {
             // A mistake in a published event is the handler's: trying again cannot help.
             Halt::Handler(unpublishable(&error))
@@ -93,7 +96,7 @@ impl Worker {
         self.park_deep(tx, (group, lane), &too_deep, cause_seq)
             .await?;
         Ok(Produced {
-            count: records.len(),
+            count: published - too_deep.len(),
             too_deep: too_deep.into_iter().map(|record| record.id).collect(),
         })
     }
@@ -145,8 +148,11 @@ impl Worker {
         let tx = unit.tx().await?;
         let mut heads: Vec<&Stored> = failed.into_iter().collect();
         for event in skipped {
-            // The head may have been freed since this event was passed over: then it is the head itself.
-            if !lane.is_blocked(event.key) && heads.iter().all(|head| head.key != event.key) {
+            // The head may have been freed since this event was passed over: then it is the head itself, unless a
+            // replay met it, and it was handled before the key was freed.
+            let is_free =
+                !lane.is_blocked(event.key, event.seq) && !lane.has_been_through(event.seq);
+            if is_free && heads.iter().all(|head| head.key != event.key) {
                 let first = (0, None, &Next::Again(Duration::ZERO));
                 blocked::block(tx, (group.id, lane.number), event, first).await?;
                 heads.push(event);
@@ -272,7 +278,12 @@ impl Worker {
         let mut unit = Unit::new(&self.ground, lane.token);
         let tx = unit.tx().await?;
         let row = (attempts, Some(reason), next);
-        blocked::block(tx, (group.id, lane.number), event, row).await?;
+        match lane.redo().filter(|_| event.again.is_some()) {
+            Some(redo) => {
+                blocked::block_again(tx, (group.id, lane.number), event, row, redo).await?;
+            }
+            None => blocked::block(tx, (group.id, lane.number), event, row).await?,
+        }
         let run = Ended {
             group: group.id,
             lane: lane.number,

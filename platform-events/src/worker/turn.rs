@@ -18,6 +18,7 @@ use crate::handler::Effects;
 use crate::input::Stored;
 use crate::log::{Chunk, LogRow, Position, READ_MAX};
 use crate::outcome::{HandlerError, Verdict};
+use crate::replay::{Phase, Redo};
 
 /// How long a batch may collect effects before it is committed.
 const BATCH_FOR: Duration = Duration::from_millis(50);
@@ -182,7 +183,8 @@ impl Turn {
 
     /// The first event to handle of those that follow.
     fn first_free<'e>(&self, rest: &'e [Stored]) -> Option<&'e Stored> {
-        rest.iter().find(|event| !self.lane().is_blocked(event.key))
+        rest.iter()
+            .find(|event| !self.lane().is_blocked(event.key, event.seq))
     }
 
     /// Answers whether the next event may be one that takes its process or the database down.
@@ -201,7 +203,8 @@ impl Turn {
         let asked = rows
             .iter()
             .filter(|row| row.seq > position && self.group().matches(row));
-        let events = asked.map(stored);
+        let redo = self.lane().redo();
+        let events = asked.filter_map(|row| in_phase(stored(row), redo.as_ref()));
         events
             .filter(|event| event.fault.is_some() || self.concerns(&event.envelope))
             .collect()
@@ -256,6 +259,7 @@ impl Turn {
             first: &rest[first],
             last: &rest[consumed - 1],
             events: handled,
+            new: count_new(rest, &cut.todo[..handled]),
             took: since.elapsed(),
             skipped: cut.skipped_before(rest, consumed),
         };
@@ -287,11 +291,12 @@ impl Turn {
             len: 0,
         };
         for (at, event) in rest.iter().enumerate() {
-            if self.lane().is_blocked(event.key) {
+            if self.lane().is_blocked(event.key, event.seq) {
                 cut.skipped.push(at);
             } else {
                 let is_other = cut.todo.first().is_some_and(|&first: &usize| {
-                    is_batch && rest[first].is_muted != event.is_muted
+                    let first = &rest[first];
+                    is_batch && (first.is_muted, first.again) != (event.is_muted, event.again)
                 });
                 if cut.todo.len() == most || is_other {
                     break;
@@ -448,6 +453,25 @@ pub(super) fn excused(unit: &Unit, error: HandlerError, took: Duration) -> Handl
     error
 }
 
+/// How many of the events `todo` were not handled before.
+fn count_new(rest: &[Stored], todo: &[usize]) -> usize {
+    let is_new = |at: &&usize| rest[**at].again.is_none();
+    todo.iter().filter(is_new).count()
+}
+
+/// Marks an event that a replay meets; nothing when it was handled and stays so.
+pub(super) fn in_phase(mut event: Stored, redo: Option<&Redo>) -> Option<Stored> {
+    match Redo::phase(redo, event.seq) {
+        Phase::Again(again) => {
+            event.again = Some(again);
+            event.is_muted = true;
+            Some(event)
+        }
+        Phase::Done => None,
+        Phase::New => Some(event),
+    }
+}
+
 /// Reads the envelope of a row; one that cannot be read carries its fault, and is parked with it.
 pub(super) fn stored(row: &LogRow) -> Stored {
     let (envelope, fault) = match row.envelope() {
@@ -460,6 +484,7 @@ pub(super) fn stored(row: &LogRow) -> Stored {
         tenant: row.tenant.clone(),
         kind: row.kind.clone(),
         is_muted: row.is_muted,
+        again: None,
         recorded_at: row.recorded_at,
         envelope,
         fault,

@@ -12,6 +12,7 @@ mod following;
 mod paging;
 mod postgres;
 mod publishing;
+mod replaying;
 mod running;
 mod sqlite;
 mod trimming;

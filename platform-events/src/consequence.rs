@@ -8,6 +8,7 @@ use platform_core::store::Migrations;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Registration;
+pub use crate::ledger::{Effect, Ledger, Origin};
 use crate::{Error, Publisher};
 
 /// What a consequence adds to a service.
@@ -17,6 +18,7 @@ pub struct Wiring {
     pub(crate) migrations: Vec<Migrations>,
     pub(crate) runners: Vec<Arc<dyn Runner>>,
     pub(crate) mistakes: Vec<String>,
+    pub(crate) ledgers: Vec<Arc<dyn Ledger>>,
 }
 
 /// A consequence that ships as handlers, tables and perhaps a runner of its own.
@@ -53,6 +55,11 @@ impl Wiring {
         {
             self.migrations.push(migrations);
         }
+    }
+
+    /// Lets `why` and `audit` ask for the rows that it makes.
+    pub fn explain(&mut self, ledger: Arc<dyn Ledger>) {
+        self.ledgers.push(ledger);
     }
 
     /// Refuses to be built: says what is wired wrongly, and how to mend it.

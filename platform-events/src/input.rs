@@ -8,7 +8,8 @@ use platform_core::{ChangePayload, Entity, TenantId};
 
 use crate::envelope::Envelope;
 use crate::event::Event;
-use crate::replay::Again;
+use crate::log::LogRow;
+use crate::replay::{Again, Phase, Redo};
 
 /// A type that a handler can ask for.
 pub trait Input: Sized + Send + Sync + 'static {
@@ -198,4 +199,52 @@ pub(crate) struct Stored {
     pub(crate) envelope: Arc<Envelope>,
     /// Why the envelope could not be read; a placeholder stands in its place then.
     pub(crate) fault: Option<String>,
+}
+
+impl Stored {
+    /// Reads the envelope of a row; one that cannot be read carries its fault, and is parked with it.
+    pub(crate) fn of(row: &LogRow) -> Self {
+        let (envelope, fault) = match row.envelope() {
+            Ok(envelope) => (Arc::new(envelope), None),
+            Err(error) => (placeholder(row.seq), Some(crate::outcome::chain(&error))),
+        };
+        Self {
+            seq: row.seq,
+            key: row.key,
+            tenant: row.tenant.clone(),
+            kind: row.kind.clone(),
+            is_muted: row.is_muted,
+            again: None,
+            recorded_at: row.recorded_at,
+            envelope,
+            fault,
+        }
+    }
+
+    /// Marks an event that a replay meets; nothing when it was handled and stays so.
+    pub(crate) fn in_phase(mut self, redo: Option<&Redo>) -> Option<Self> {
+        match Redo::phase(redo, self.seq) {
+            Phase::Again(again) => {
+                self.again = Some(again);
+                self.is_muted = true;
+                Some(self)
+            }
+            Phase::Done => None,
+            Phase::New => Some(self),
+        }
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the attributes are constants that the builder admits"
+)]
+fn placeholder(seq: i64) -> Arc<Envelope> {
+    let envelope = Envelope::builder(
+        format!("position-{seq}"),
+        "unreadable",
+        "platform.unreadable",
+    )
+    .build();
+    Arc::new(envelope.expect("a constant envelope"))
 }

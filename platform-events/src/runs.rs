@@ -1,5 +1,6 @@
 //! Runs: one row per attempt, or per batch that succeeded. Operational memory with a short retention.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use platform_core::store::{Dialect, Query, Row};
@@ -8,6 +9,7 @@ use platform_core::{Cursor, Page, Store, TenantId, Tx};
 use crate::Error;
 use crate::event::entity_key;
 use crate::log::Position;
+use crate::pattern::Pattern;
 use crate::publisher::lane_key;
 
 /// How an attempt ended.
@@ -126,7 +128,7 @@ impl Runs {
         }
     }
 
-    /// Returns the runs that covered the event at `position`, newest first.
+    /// Returns the runs in which the event at `position` was tried, newest first.
     ///
     /// # Errors
     /// The store's.
@@ -204,10 +206,56 @@ impl Runs {
         };
         let query = self.store.query(sql).bind(self.service.as_str());
         let positions = serde_json::json!(positions).to_string();
-        let mut runs = fetch(query.bind(positions)).await?;
+        let rows = query.bind(positions).fetch_all().await?;
+        let covers = rows
+            .iter()
+            .map(Cover::read)
+            .collect::<Result<Vec<_>, _>>()?;
+        // An event that has runs of its own was passed over by the batch around it.
+        let alone: HashSet<(String, Position)> = covers
+            .iter()
+            .filter(|cover| cover.is_alone())
+            .map(|cover| (cover.run.handler.clone(), cover.position))
+            .collect();
+        let handled = covers.into_iter().filter(|cover| {
+            let of = (cover.run.handler.clone(), cover.position);
+            cover.is_asked && (cover.is_alone() || !(cover.is_held || alone.contains(&of)))
+        });
+        let mut runs: Vec<Run> = handled.map(|cover| cover.run).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.id));
         runs.dedup_by_key(|run| run.id);
         Ok(runs)
+    }
+}
+
+/// A run whose positions cover an event.
+struct Cover {
+    run: Run,
+    position: Position,
+    /// The handler asks for the type of the event.
+    is_asked: bool,
+    /// The event waits behind a blocked key.
+    is_held: bool,
+}
+
+impl Cover {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let subscription: String = row.get("subscription")?;
+        let patterns: Vec<String> = serde_json::from_str(&subscription)
+            .map_err(|error| Error::damaged("a subscription is no list").with_source(error))?;
+        let kind: String = row.get("type")?;
+        let asked = patterns.iter().map(|text| Pattern::parse(text));
+        let asked = asked.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            run: run(row)?,
+            position: row.get("seq")?,
+            is_asked: asked.iter().any(|pattern| pattern.matches(&kind)),
+            is_held: row.get("is_held")?,
+        })
+    }
+
+    fn is_alone(&self) -> bool {
+        self.run.positions == (self.position, self.position)
     }
 }
 
@@ -247,7 +295,9 @@ const RECORD: &str =
 /// A lane's runs follow each other, so the first hundred that end at an event or later hold all that cover it.
 const COVERING_SQLITE: &str =
     "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced,
-        r.started_at, r.duration_us, g.name
+        r.started_at, r.duration_us, g.name, g.subscription, e.seq, e.type,
+        exists (select 1 from platform_blocked b
+            where b.group_id = g.id and b.key = e.key and b.head <= e.seq) as is_held
     from json_each($2) p join platform_log e on e.seq = p.value
     cross join platform_group g cross join platform_run r
     where g.service = $1 and r.seq_from <= e.seq and r.id in (
@@ -257,7 +307,9 @@ const COVERING_SQLITE: &str =
         order by x.seq_to limit 100)";
 const COVERING_POSTGRES: &str =
     "select r.id, r.seq_from, r.seq_to, r.events, r.attempt, r.outcome, r.reason, r.produced,
-        r.started_at, r.duration_us, g.name
+        r.started_at, r.duration_us, g.name, g.subscription, e.seq, e.type,
+        exists (select 1 from platform_blocked b
+            where b.group_id = g.id and b.key = e.key and b.head <= e.seq) as is_held
     from json_array_elements_text($2::json) p(seq) join platform_log e on e.seq = p.seq::bigint
     cross join platform_group g
     cross join lateral (

@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::consequence::{Consequence, Runner, Wiring};
+use crate::consequence::{Consequence, Ledger, Runner, Wiring};
 use platform_core::store::{Dialect, Migrations, Step};
 use platform_core::{Actor, Store};
 
@@ -48,7 +48,8 @@ const SETTLED_EVERY: Duration = Duration::from_millis(20);
 
 /// A business service with everything that follows from its events.
 pub struct Service {
-    parts: Parts,
+    pub(crate) parts: Parts,
+    pub(crate) ledgers: Vec<Arc<dyn Ledger>>,
     runners: Vec<Arc<dyn Runner>>,
     is_running: AtomicBool,
 }
@@ -94,7 +95,7 @@ impl Service {
         Parking::new(self.store(), &self.parts.service)
     }
 
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.parts.log.store()
     }
 
@@ -421,6 +422,7 @@ impl Builder {
         };
         Ok(Service {
             parts,
+            ledgers: self.wiring.ledgers,
             runners: self.wiring.runners,
             is_running: AtomicBool::new(false),
         })

@@ -3,6 +3,8 @@
 //! It is told nothing but stored events, so that local and received changes make the same rows. It is never
 //! muted: remembering twice is remembering once.
 
+use std::sync::Arc;
+
 use platform_core::Entity;
 use platform_core::store::{Migrations, Step};
 use platform_events::consequence::{Consequence, Wiring};
@@ -12,6 +14,7 @@ use platform_events::{BatchHandler, Context, HandlerError, Received, Reject, Sta
 
 use crate::entries;
 use crate::entry::Entry;
+use crate::ledger::Entries;
 
 /// The tables of this crate.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -63,6 +66,9 @@ impl History {
 impl Consequence for History {
     fn join(self, wiring: &mut Wiring) {
         wiring.migrate(MIGRATIONS);
+        wiring.explain(Arc::new(Entries {
+            kinds: self.kinds.clone(),
+        }));
         let recorder = Recorder { kinds: self.kinds };
         wiring.handle(recorder.from(self.start));
     }

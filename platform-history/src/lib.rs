@@ -3,6 +3,7 @@
 mod entries;
 mod entry;
 mod history;
+mod ledger;
 mod timeline;
 
 pub use entry::{ChangedField, Entry};

@@ -4,6 +4,7 @@ mod address;
 mod body;
 mod folder;
 mod header;
+mod ledger;
 mod mail;
 mod notifications;
 mod notify;

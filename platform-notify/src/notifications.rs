@@ -1,6 +1,7 @@
 //! The consequence: a handler that follows the rules and puts their mails into a folder.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use platform_core::store::{Migrations, Step};
 use platform_events::consequence::{Consequence, Wiring};
@@ -10,6 +11,7 @@ use platform_events::{Context, Effects, Handler, HandlerError, Received, Reject,
 
 use crate::address::Mailbox;
 use crate::folder::Folder;
+use crate::ledger::Told;
 use crate::record::Facts;
 use crate::rule::Rules;
 
@@ -76,9 +78,13 @@ impl Consequence for Notifications {
             Ok(sender) => sender,
             Err(problem) => return wiring.refuse(format!("the sender cannot send: {problem}")),
         };
+        let rules = Arc::new(self.rules);
+        wiring.explain(Arc::new(Told {
+            rules: Arc::clone(&rules),
+        }));
         let teller = Teller {
             folder: self.folder,
-            rules: self.rules,
+            rules,
             sender,
         };
         wiring.handle(teller.from(self.start));
@@ -88,7 +94,7 @@ impl Consequence for Notifications {
 /// The handler behind [`Notifications`].
 struct Teller {
     folder: Folder,
-    rules: Rules,
+    rules: Arc<Rules>,
     sender: Mailbox,
 }
 

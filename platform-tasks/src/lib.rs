@@ -3,6 +3,7 @@
 mod attempt;
 mod context;
 mod failure;
+mod ledger;
 mod queue;
 mod rule;
 mod runner;

@@ -31,6 +31,10 @@ pub(crate) struct Enqueued {
 }
 
 impl Enqueued {
+    pub(crate) fn id(&self) -> Key {
+        self.id
+    }
+
     pub(crate) fn of<T>(
         event: &Received<T>,
         rule: &Rule,

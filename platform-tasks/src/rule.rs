@@ -3,12 +3,15 @@
 //! Knows no queue and no clock: equal events make equal tasks.
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use platform_core::{ChangePayload, Entity};
+use platform_events::Received;
 use platform_events::envelope::Envelope;
 
+use crate::queue::Enqueued;
 use crate::task::{IntoLater, Task};
 
 /// The largest payload of a task, in bytes.
@@ -31,6 +34,47 @@ pub(crate) struct Rule {
 pub(crate) struct Planned {
     pub(crate) payload: String,
     pub(crate) wait: Duration,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} makes {}", self.pattern, self.task)
+    }
+}
+
+/// All rules of a service.
+#[derive(Debug)]
+pub(crate) struct Rules(pub(crate) Vec<Rule>);
+
+impl Rules {
+    /// The event types that they follow.
+    pub(crate) fn patterns(&self) -> Vec<String> {
+        let mut patterns: Vec<String> = self.0.iter().map(|rule| rule.pattern.to_owned()).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        patterns
+    }
+
+    /// Asks every rule what follows from an event.
+    pub(crate) fn tasks<T>(&self, event: &Received<T>) -> Result<Vec<Enqueued>, String> {
+        let envelope = event.envelope();
+        let mut rules = self
+            .0
+            .iter()
+            .filter(|rule| rule.concerns(envelope))
+            .peekable();
+        if rules.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let payload = ChangePayload::parse(envelope.data()).map_err(|error| error.to_string())?;
+        let mut tasks = Vec::new();
+        for rule in rules {
+            if let Some(planned) = rule.plan(&payload)? {
+                tasks.push(Enqueued::of(event, rule, planned)?);
+            }
+        }
+        Ok(tasks)
+    }
 }
 
 impl Rule {

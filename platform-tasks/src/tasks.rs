@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use platform_core::Entity;
 use platform_core::store::{Migrations, Step};
-use platform_core::{ChangePayload, Entity};
 use platform_events::consequence::{Consequence, Wiring};
 use platform_events::envelope::Envelope;
 use platform_events::handler::Input;
 use platform_events::{Context, Effects, Handler, HandlerError, Received, Reject, Start};
 use tokio::sync::Notify;
 
-use crate::queue::{self, Enqueued};
-use crate::rule::Rule;
+use crate::ledger::Queued;
+use crate::queue;
+use crate::rule::{Rule, Rules};
 use crate::runner::TaskRunner;
 use crate::task::{Erased, IntoLater, Of, Task};
 
@@ -142,10 +143,11 @@ impl Consequence for Tasks {
             wiring.refuse(mistake);
         }
         if !self.rules.is_empty() {
-            let enqueuer = Enqueuer {
-                rules: self.rules,
-                wake,
-            };
+            let rules = Arc::new(Rules(self.rules));
+            wiring.explain(Arc::new(Queued {
+                rules: Arc::clone(&rules),
+            }));
+            let enqueuer = Enqueuer { rules, wake };
             wiring.handle(enqueuer.from(self.start));
         }
     }
@@ -153,7 +155,7 @@ impl Consequence for Tasks {
 
 /// The handler behind [`Tasks`].
 struct Enqueuer {
-    rules: Vec<Rule>,
+    rules: Arc<Rules>,
     wake: Arc<Notify>,
 }
 
@@ -163,14 +165,7 @@ impl Handler for Enqueuer {
     type Event = AnyChange;
 
     fn patterns(&self) -> Vec<String> {
-        let mut patterns: Vec<String> = self
-            .rules
-            .iter()
-            .map(|rule| rule.pattern.to_owned())
-            .collect();
-        patterns.sort_unstable();
-        patterns.dedup();
-        patterns
+        self.rules.patterns()
     }
 
     async fn handle(
@@ -178,7 +173,7 @@ impl Handler for Enqueuer {
         event: Received<AnyChange>,
         cx: &mut Context<'_>,
     ) -> Result<(), HandlerError> {
-        let tasks = self.tasks(&event).map_err(Reject::reject)?;
+        let tasks = self.rules.tasks(&event).map_err(Reject::reject)?;
         if tasks.is_empty() {
             return Ok(());
         }
@@ -189,29 +184,6 @@ impl Handler for Enqueuer {
         let wake = Arc::clone(&self.wake);
         tx.on_commit(move || wake.notify_one());
         Ok(())
-    }
-}
-
-impl Enqueuer {
-    /// Asks every rule before anything is written.
-    fn tasks(&self, event: &Received<AnyChange>) -> Result<Vec<Enqueued>, String> {
-        let envelope = event.envelope();
-        let mut rules = self
-            .rules
-            .iter()
-            .filter(|rule| rule.concerns(envelope))
-            .peekable();
-        if rules.peek().is_none() {
-            return Ok(Vec::new());
-        }
-        let payload = ChangePayload::parse(envelope.data()).map_err(|error| error.to_string())?;
-        let mut tasks = Vec::new();
-        for rule in rules {
-            if let Some(planned) = rule.plan(&payload)? {
-                tasks.push(Enqueued::of(event, rule, planned)?);
-            }
-        }
-        Ok(tasks)
     }
 }
 

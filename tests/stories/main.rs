@@ -17,6 +17,7 @@ mod oracle;
 mod pinned;
 mod plans;
 mod prepared;
+mod questions;
 mod restoring;
 mod running;
 mod shared_rows;

@@ -1,5 +1,6 @@
 //! The log on SQLite: one writer, so the bound is the last row.
 
+use futures_util::TryStreamExt;
 use platform_core::{Key, Store};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Executor, Row};
@@ -115,21 +116,22 @@ pub(super) async fn read(
     let mut chunks = Vec::with_capacity(lanes.len());
     for &(lane, position) in lanes {
         let sql = if lane == WHOLE { READ_WHOLE } else { READ_LANE };
-        let rows = sqlx::query(sql)
+        let mut rows = sqlx::query(sql)
             .bind(lane)
             .bind(position)
             .bind(bound)
             .bind(READ_MAX)
             .bind(like.as_str())
-            .bind(READ_BYTES)
-            .fetch_all(pool)
-            .await
-            .map_err(failed)?;
-        let mut chunk = Chunk::default();
-        for row in &rows {
-            chunk.covered = Some(row.get(0));
+            .fetch(pool);
+        let (mut chunk, mut bytes) = (Chunk::default(), 0);
+        while bytes < READ_BYTES
+            && let Some(row) = rows.try_next().await.map_err(failed)?
+        {
+            chunk.covered = Some(row.get("seq"));
             if row.get::<bool, _>("is_wanted") {
-                chunk.rows.push(log_row(row)?);
+                let row = log_row(&row)?;
+                bytes += i64::try_from(row.data.len()).unwrap_or(i64::MAX);
+                chunk.rows.push(row);
             }
         }
         if chunk.covered.is_some() {
@@ -199,20 +201,14 @@ const BOUND: &str = "select
     (select coalesce(max(position), 0) from platform_lane) as position";
 const READ_LANE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
-    from (select w.*, sum(case when is_wanted then length(data) else 0 end)
-            over (order by seq rows between unbounded preceding and 1 preceding) as bytes_before
-        from (select l.*, exists (
-                select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
-            from platform_log l where lane = $1 and seq > $2 and seq <= $3 order by seq limit $4) w)
-    where coalesce(bytes_before, 0) < $6 order by seq";
+    from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
+        from platform_log l where lane = $1 and seq > $2 and seq <= $3 order by seq limit $4)
+    order by seq";
 const READ_WHOLE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
-    from (select w.*, sum(case when is_wanted then length(data) else 0 end)
-            over (order by seq rows between unbounded preceding and 1 preceding) as bytes_before
-        from (select l.*, exists (
-                select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
-            from platform_log l where $1 = -1 and seq > $2 and seq <= $3 order by seq limit $4) w)
-    where coalesce(bytes_before, 0) < $6 order by seq";
+    from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
+        from platform_log l where $1 = -1 and seq > $2 and seq <= $3 order by seq limit $4)
+    order by seq";
 const FOLLOWERS: &str = "select seq, type from platform_log
     where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
 const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data

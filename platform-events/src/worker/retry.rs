@@ -11,7 +11,7 @@ use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLockReadGuard, RwLockWrite
 
 use super::group::{Group, Lane, locked};
 use super::settle::CONFLICT_WAIT;
-use super::turn::{LOSSES_MAX, excused, in_phase, stored};
+use super::turn::{LOSSES_MAX, excused};
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::Unit;
@@ -287,7 +287,7 @@ impl Attempt {
         if let Some(edited) = &self.due.edited {
             row.data = edited.clone().into();
         }
-        Ok(in_phase(stored(&row), self.due.redo.as_ref()))
+        Ok(Stored::of(&row).in_phase(self.due.redo.as_ref()))
     }
 
     /// Counts the attempt before it is made, so that one which kills the process counts too.
@@ -373,7 +373,7 @@ impl Attempt {
         let Some(row) = self.worker.log.at(seq).await? else {
             return Ok(false);
         };
-        let event = stored(&row);
+        let event = Stored::of(&row);
         Ok(event.fault.is_some() || self.group.handler.concerns(&event.envelope))
     }
 

@@ -16,9 +16,8 @@ use crate::context::Unit;
 use crate::envelope::Envelope;
 use crate::handler::Effects;
 use crate::input::Stored;
-use crate::log::{Chunk, LogRow, Position, READ_MAX};
+use crate::log::{Chunk, LogRow, READ_MAX};
 use crate::outcome::{HandlerError, Verdict};
-use crate::replay::{Phase, Redo};
 
 /// How long a batch may collect effects before it is committed.
 const BATCH_FOR: Duration = Duration::from_millis(50);
@@ -204,7 +203,7 @@ impl Turn {
             .iter()
             .filter(|row| row.seq > position && self.group().matches(row));
         let redo = self.lane().redo();
-        let events = asked.filter_map(|row| in_phase(stored(row), redo.as_ref()));
+        let events = asked.filter_map(|row| Stored::of(row).in_phase(redo.as_ref()));
         events
             .filter(|event| event.fault.is_some() || self.concerns(&event.envelope))
             .collect()
@@ -457,50 +456,4 @@ pub(super) fn excused(unit: &Unit, error: HandlerError, took: Duration) -> Handl
 fn count_new(rest: &[Stored], todo: &[usize]) -> usize {
     let is_new = |at: &&usize| rest[**at].again.is_none();
     todo.iter().filter(is_new).count()
-}
-
-/// Marks an event that a replay meets; nothing when it was handled and stays so.
-pub(super) fn in_phase(mut event: Stored, redo: Option<&Redo>) -> Option<Stored> {
-    match Redo::phase(redo, event.seq) {
-        Phase::Again(again) => {
-            event.again = Some(again);
-            event.is_muted = true;
-            Some(event)
-        }
-        Phase::Done => None,
-        Phase::New => Some(event),
-    }
-}
-
-/// Reads the envelope of a row; one that cannot be read carries its fault, and is parked with it.
-pub(super) fn stored(row: &LogRow) -> Stored {
-    let (envelope, fault) = match row.envelope() {
-        Ok(envelope) => (Arc::new(envelope), None),
-        Err(error) => (placeholder(row.seq), Some(crate::outcome::chain(&error))),
-    };
-    Stored {
-        seq: row.seq,
-        key: row.key,
-        tenant: row.tenant.clone(),
-        kind: row.kind.clone(),
-        is_muted: row.is_muted,
-        again: None,
-        recorded_at: row.recorded_at,
-        envelope,
-        fault,
-    }
-}
-
-#[expect(
-    clippy::expect_used,
-    reason = "the attributes are constants that the builder admits"
-)]
-fn placeholder(seq: Position) -> Arc<Envelope> {
-    let envelope = Envelope::builder(
-        format!("position-{seq}"),
-        "unreadable",
-        "platform.unreadable",
-    )
-    .build();
-    Arc::new(envelope.expect("a constant envelope"))
 }

@@ -63,7 +63,8 @@ impl Handler for Tell {
             return Err(HandlerError::retry("stumbled"));
         }
         let pause = self.0.pause_ms.load(Ordering::Acquire);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let takes = Duration::from_millis(pause);
+        let _over = tokio::time::timeout(takes, std::future::pending::<()>()).await;
         assert_eq!(event.is_muted(), cx.is_replay());
         let who = if cx.is_replay() { "again" } else { "new" };
         let sql = "insert into seen (who, tenant, parcel, version) values ($1, $2, $3, $4)";

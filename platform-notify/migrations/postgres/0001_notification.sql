@@ -14,3 +14,5 @@ create table platform_notification (
     state text not null check (state in ('sent', 'skipped')),
     code text check (code in ('muted'))
 );
+-- Asked by `why`.
+create index platform_notification_event on platform_notification (event_id);

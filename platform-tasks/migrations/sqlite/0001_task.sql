@@ -20,3 +20,5 @@ create table platform_task (
     reason text
 ) without rowid;
 create index platform_task_due on platform_task (due, id) where state = 'waiting';
+-- Asked by `why`.
+create index platform_task_event on platform_task (event_id);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use platform_core::store::{Dialect, Row};
 use platform_core::{Key, RetryPolicy, Store, Tx};
+use serde::Serialize;
 
 use crate::Error;
 use crate::input::Stored;
@@ -20,7 +21,8 @@ pub(crate) const BLOCKED_MAX: usize = 100_000;
 const REASONS_MAX: usize = 20;
 
 /// Why an event is parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Cause {
     /// The handler said never again, or its payload cannot be read.

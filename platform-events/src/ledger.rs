@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use platform_core::{Key, Store, TenantId};
+use serde::Serialize;
 
 use crate::Error;
 use crate::envelope::Envelope;
@@ -40,7 +41,7 @@ pub trait Ledger: std::fmt::Debug + Send + Sync {
 }
 
 /// One row that follows from an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Effect {
     /// What it is called: `entry`, `notification`, `task`.
     pub kind: &'static str,

@@ -27,6 +27,7 @@ mod registry;
 pub mod replay;
 pub mod retention;
 mod runs;
+mod seconds;
 mod service;
 mod signal;
 #[cfg(feature = "signal")]

@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use platform_core::store::{Dialect, Query, Row};
 use platform_core::{Cursor, Page, Store, TenantId, Tx};
+use serde::Serialize;
 
 use crate::Error;
 use crate::event::entity_key;
 use crate::log::Position;
 use crate::pattern::Pattern;
 use crate::publisher::lane_key;
+use crate::seconds;
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Outcome {
     /// Its effects stand.
@@ -52,7 +55,7 @@ impl Outcome {
 }
 
 /// One attempt of a handler, or a batch of them that succeeded together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Run {
     /// Its number.
@@ -74,6 +77,7 @@ pub struct Run {
     /// When it began.
     pub started_at: chrono::DateTime<chrono::Utc>,
     /// How long it took.
+    #[serde(rename = "took_seconds", serialize_with = "seconds::exact")]
     pub took: Duration,
 }
 

@@ -62,6 +62,63 @@ pub(crate) enum Command {
         #[command(flatten)]
         of: TenantArguments,
     },
+    /// Tell why something happened: the chain that an event, an entry, a mail or a survey belongs to
+    Why {
+        /// A position of the log, or the id of an event, an entry, a mail or a survey
+        subject: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Tell why a handler has not handled an event
+    WhyNot {
+        handler: String,
+        position: i64,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Tell how far every handler is
+    Lag {
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Count what followed from the events against the rules
+    Audit {
+        #[arg(default_value_t = 1)]
+        from: i64,
+        #[arg(default_value_t = i64::MAX)]
+        to: i64,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Let a handler handle a stretch of the log again, without mails and surveys
+    Replay(ReplayArguments),
+    /// Forget a handler that is gone for good
+    Retire {
+        handler: String,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Form {
+    /// As one JSON value
+    #[arg(long = "json")]
+    pub(crate) is_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    pub(crate) handler: String,
+    /// The position of the first event
+    pub(crate) from: i64,
+    /// The position of the last event; the last one handled unless set
+    pub(crate) to: Option<i64>,
+    /// Publish again what the handler publishes
+    #[arg(long = "publishing")]
+    pub(crate) is_publishing: bool,
+    #[command(flatten)]
+    pub(crate) who: Who,
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +164,13 @@ pub(crate) struct FilterArguments {
 pub(crate) struct Decision {
     #[command(flatten)]
     pub(crate) filter: FilterArguments,
+    #[command(flatten)]
+    pub(crate) who: Who,
+}
+
+/// Who decides, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Who {
     /// Why; it is kept
     #[arg(long, value_name = "REASON")]
     pub(crate) because: String,
@@ -148,7 +212,7 @@ impl FilterArguments {
     }
 }
 
-impl Decision {
+impl Who {
     pub(crate) fn actor(&self) -> Actor {
         Actor::user(self.by.as_str())
     }

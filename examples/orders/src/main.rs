@@ -27,7 +27,7 @@ use arguments::{Arguments, Command};
 use commands::Opened;
 use failure::Failure;
 
-/// The status of a strict import that rejected rows.
+/// The status of a strict import that rejected rows, and of an audit that found something.
 const REJECTED: u8 = 3;
 
 #[tokio::main]
@@ -61,6 +61,27 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     done
 }
 
+/// The commands of an operator.
+async fn asked_for(opened: &Opened, command: &Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Why { subject, form } => commands::why(opened, subject, form).await?,
+        Command::WhyNot {
+            handler,
+            position,
+            form,
+        } => commands::why_not(opened, handler, *position, form).await?,
+        Command::Lag { form } => commands::lag(opened, form).await?,
+        Command::Audit { from, to, form } => {
+            let is_clean = commands::audit(opened, (*from, *to), form).await?;
+            return Ok(ExitCode::from(if is_clean { 0 } else { REJECTED }));
+        }
+        Command::Replay(arguments) => commands::replay(opened, arguments).await?,
+        Command::Retire { handler, who } => commands::retire(opened, handler, who).await?,
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn dispatch(opened: &Opened, command: Option<&Command>) -> Result<ExitCode, Failure> {
     match command {
         None => commands::sample(opened).await.map(drop)?,
@@ -77,6 +98,7 @@ async fn dispatch(opened: &Opened, command: Option<&Command>) -> Result<ExitCode
         Some(Command::Discard(decision)) => commands::discard(opened, decision).await?,
         Some(Command::Revenue { of }) => commands::revenue(opened, of).await?,
         Some(Command::History { kind, id, of }) => commands::history(opened, kind, id, of).await?,
+        Some(asked) => return asked_for(opened, asked).await,
     }
     Ok(ExitCode::SUCCESS)
 }

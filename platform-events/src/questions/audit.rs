@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use platform_core::Key;
+use serde::Serialize;
 
 use super::received;
 use crate::log::{LogRow, Position};
@@ -15,7 +16,7 @@ use super::why_not::WhyNot;
 const EVENTS_MAX: i64 = 1_000;
 
 /// What an audit of a stretch of the log has found.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Audit {
     /// How many events were looked at.
@@ -29,7 +30,8 @@ pub struct Audit {
 }
 
 /// A row that an event must have and has not, or the other way round. `Display` says it in a sentence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "complaint", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Complaint {
     /// The rules ask for this row, and it is not there.

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use platform_core::store::Row;
+use serde::Serialize;
 
-use crate::{Error, Service};
+use crate::{Error, Service, seconds};
 
 /// How long nobody may have had a handler before it counts as orphaned.
 const ORPHANED_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// How far one handler is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct GroupLag {
     /// The handler's name.
@@ -32,7 +33,7 @@ pub struct GroupLag {
 }
 
 /// How far one lane of a handler is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct LaneLag {
     /// Its number; -1 for the one lane of a serial handler.
@@ -42,6 +43,7 @@ pub struct LaneLag {
     /// The process that holds it, and nobody when its lease has run out.
     pub holder: Option<String>,
     /// How long ago the oldest event that it has not passed was appended.
+    #[serde(rename = "oldest_seconds", serialize_with = "seconds::maybe")]
     pub oldest: Option<Duration>,
     /// Where it resumes after a replay that is under way.
     pub replaying_to: Option<i64>,

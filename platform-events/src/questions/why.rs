@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use platform_core::Key;
 use platform_core::store::Row;
+use serde::Serialize;
 
 use super::{not_found, received, text};
 use crate::consequence::{Effect, Origin};
@@ -30,7 +31,7 @@ pub enum Subject<'s> {
 }
 
 /// The chain that something belongs to: `Display` tells it line by line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Why {
     /// What the chain has in common.
@@ -40,7 +41,7 @@ pub struct Why {
 }
 
 /// One event of a chain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Explained {
     /// Its position in the log.
@@ -74,7 +75,7 @@ pub struct Explained {
 }
 
 /// A handler in which an event waits or is parked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Held {
     /// The handler.
@@ -86,7 +87,7 @@ pub struct Held {
 }
 
 /// What somebody decided about an event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Decided {
     /// The handler.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use platform_core::store::Row;
+use serde::Serialize;
 
 use super::not_found;
 use crate::blocked::Cause;
@@ -12,7 +13,8 @@ use crate::status::{Outcome, Run};
 use crate::{Error, Service};
 
 /// What a handler has made of an event, or what keeps it from it. `Display` says it in a sentence.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "answer", content = "detail", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WhyNot {
     /// It has handled it: the last run that covered it, unless runs of that age are gone.

@@ -1,9 +1,11 @@
 //! What each command does with the service.
 
+mod ask;
 mod bring;
 mod look;
 mod parked;
 
+pub(crate) use ask::{audit, lag, replay, retire, why, why_not};
 pub(crate) use bring::{import, sample, work};
 pub(crate) use look::{history, revenue, status};
 pub(crate) use parked::{discard, parked, redrive};

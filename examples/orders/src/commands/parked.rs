@@ -43,7 +43,7 @@ pub(crate) async fn redrive(opened: &Opened, decision: &Decision) -> Result<(), 
     let count = opened
         .service
         .parking()
-        .redrive(&filter, &actor, &decision.because)
+        .redrive(&filter, &actor, &decision.who.because)
         .await?;
     Ok(say(format_args!(
         "{count} events are tried again by the next `orders work`"
@@ -55,7 +55,7 @@ pub(crate) async fn discard(opened: &Opened, decision: &Decision) -> Result<(), 
     let count = opened
         .service
         .parking()
-        .discard(&filter, &actor, &decision.because)
+        .discard(&filter, &actor, &decision.who.because)
         .await?;
     Ok(say(format_args!(
         "{count} events are given up; later ones go on with the next `orders work`"
@@ -63,5 +63,5 @@ pub(crate) async fn discard(opened: &Opened, decision: &Decision) -> Result<(), 
 }
 
 fn meant(decision: &Decision) -> (Filter, platform_core::Actor) {
-    (decision.filter.filter(), decision.actor())
+    (decision.filter.filter(), decision.who.actor())
 }

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use platform_core::RetryPolicy;
+use platform_core::{RetryPolicy, Tx};
 
 use crate::context::Context;
 pub use crate::context::IntoCaused;
@@ -76,6 +76,12 @@ pub trait Handler: Send + Sync + 'static {
         cx: &mut Context<'_>,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 
+    /// Empties what it has built, in the transaction that begins a
+    /// [rebuild](crate::replay::Replay::rebuild). A handler that adds up must say how; the others need not.
+    fn reset(&self, _tx: &mut Tx) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Says where a new group starts to read. A group that is known already goes on where it was.
     fn from(self, start: Start) -> Registration
     where
@@ -115,6 +121,11 @@ pub trait BatchHandler: Send + Sync + 'static {
         events: &[Received<Self::Event>],
         cx: &mut Context<'_>,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// As [`Handler::reset`].
+    fn reset(&self, _tx: &mut Tx) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        async { Ok(()) }
+    }
 
     /// As [`Handler::from`].
     fn from(self, start: Start) -> Registration

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use platform_core::RetryPolicy;
+use platform_core::{RetryPolicy, Tx};
 
 use crate::context::Unit;
 use crate::envelope::Envelope;
@@ -95,6 +95,9 @@ pub(crate) trait Erased: Send + Sync {
         events: &[Stored],
         unit: &mut Unit,
     ) -> Result<(), (Option<usize>, HandlerError)>;
+
+    /// Empties what it has built.
+    async fn reset(&self, tx: &mut Tx) -> Result<(), HandlerError>;
 }
 
 impl Registration {
@@ -153,6 +156,10 @@ impl<H: Handler> Erased for Single<H> {
         H::Event::concerns(envelope)
     }
 
+    async fn reset(&self, tx: &mut Tx) -> Result<(), HandlerError> {
+        self.0.reset(tx).await
+    }
+
     async fn handle(
         &self,
         spec: &Spec,
@@ -179,6 +186,10 @@ struct Batch<H>(H);
 impl<H: BatchHandler> Erased for Batch<H> {
     fn concerns(&self, envelope: &Envelope) -> bool {
         H::Event::concerns(envelope)
+    }
+
+    async fn reset(&self, tx: &mut Tx) -> Result<(), HandlerError> {
+        self.0.reset(tx).await
     }
 
     async fn handle(

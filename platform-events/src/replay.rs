@@ -7,6 +7,7 @@
 use platform_core::{Actor, Store, Tx};
 
 use crate::log::Position;
+use crate::registry::Erased;
 use crate::{Error, ErrorKind};
 
 /// Which stretch of the log a group shall handle again.
@@ -16,6 +17,7 @@ pub struct Replay {
     from: i64,
     to: i64,
     is_publishing: bool,
+    is_rebuild: bool,
 }
 
 /// What a call for a replay has begun.
@@ -35,6 +37,16 @@ impl Replay {
             from: position,
             to: i64::MAX,
             is_publishing: false,
+            is_rebuild: false,
+        }
+    }
+
+    /// Begins at the beginning, with the handler [reset](crate::Handler::reset): for a read model that adds up, and
+    /// for one whose tables have changed.
+    pub fn rebuild() -> Self {
+        Self {
+            is_rebuild: true,
+            ..Self::from(1)
         }
     }
 
@@ -104,13 +116,21 @@ impl Redo {
 /// Begins a replay of the group `handler`.
 pub(crate) async fn begin(
     store: &Store,
-    (service, handler): (&str, &str),
+    of: (&str, &str),
+    handler: Option<&dyn Erased>,
     replay: Replay,
-    (by, because): (&Actor, &str),
+    who: (&Actor, &str),
 ) -> Result<Replaying, Error> {
-    by.check()?;
+    who.0.check()?;
     let mut tx = store.begin().await?;
-    match write(&mut tx, (service, handler), replay, (by, because)).await {
+    let written = async {
+        let replaying = write(&mut tx, of, replay, who).await?;
+        if replay.is_rebuild {
+            reset(&mut tx, of.1, handler).await?;
+        }
+        Ok(replaying)
+    };
+    match written.await {
         Ok(replaying) => {
             tx.commit().await?;
             Ok(replaying)
@@ -122,6 +142,22 @@ pub(crate) async fn begin(
             Err(error)
         }
     }
+}
+
+/// Empties what the handler has built. The lanes are locked by now, so nobody writes beside it.
+async fn reset(tx: &mut Tx, name: &str, handler: Option<&dyn Erased>) -> Result<(), Error> {
+    let Some(handler) = handler else {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "this build has no handler `{name}`, so it cannot be reset; replay it from a position"
+            ),
+        ));
+    };
+    handler.reset(tx).await.map_err(|error| {
+        let message = format!("the handler `{name}` cannot be reset: {}", error.reason());
+        Error::new(ErrorKind::Store, message)
+    })
 }
 
 async fn write(
@@ -171,6 +207,12 @@ fn check(replay: Replay, reach: &platform_core::store::Row) -> Result<(), Error>
     let damaged = |error| Error::damaged("`trimmed_to` is no position").with_source(error);
     let trimmed: Position = trimmed.parse().map_err(damaged)?;
     let last: Position = reach.get("last")?;
+    if replay.is_rebuild && trimmed > 0 {
+        return Err(Error::invalid(format!(
+            "the log is trimmed up to {trimmed}, so nothing can be rebuilt from it; replay from {} without a reset",
+            trimmed + 1
+        )));
+    }
     if replay.from <= trimmed {
         return Err(Error::invalid(format!(
             "the log is trimmed up to {trimmed}; a replay can begin at {} at the earliest",

@@ -263,7 +263,14 @@ impl Service {
         because: &str,
     ) -> Result<Replaying, Error> {
         let group = (self.parts.service.as_str(), handler);
-        replay::begin(self.store(), group, replay, (by, because)).await
+        let mut known = self
+            .parts
+            .groups
+            .iter()
+            .map(|(_, registration)| registration);
+        let known = known.find(|registration| registration.spec.name == handler);
+        let erased = known.map(|registration| registration.handler.as_ref());
+        replay::begin(self.store(), group, erased, replay, (by, because)).await
     }
 
     /// Answers a probe.

@@ -110,8 +110,8 @@ pub(crate) struct Form {
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
     pub(crate) handler: String,
-    /// The position of the first event
-    pub(crate) from: i64,
+    /// The position of the first event; unless set, what the handler has built is built again from the beginning
+    pub(crate) from: Option<i64>,
     /// The position of the last event; the last one handled unless set
     pub(crate) to: Option<i64>,
     /// Publish again what the handler publishes

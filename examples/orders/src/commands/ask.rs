@@ -117,7 +117,7 @@ pub(crate) async fn audit(
 }
 
 pub(crate) async fn replay(opened: &Opened, asked: &ReplayArguments) -> Result<(), Failure> {
-    let mut replay = Replay::from(asked.from);
+    let mut replay = asked.from.map_or_else(Replay::rebuild, Replay::from);
     if let Some(to) = asked.to {
         replay = replay.to(to);
     }

@@ -5,7 +5,7 @@
 mod ledger;
 mod tables;
 
-use platform_core::{Error, Store, TenantId};
+use platform_core::{Error, Store, TenantId, Tx};
 use platform_events::envelope::Envelope;
 use platform_events::handler::Input;
 use platform_events::{
@@ -77,6 +77,10 @@ impl BatchHandler for Revenue {
             added.map_err(Reject::reject)?;
         }
         tables::save(&ledger, tx).await
+    }
+
+    async fn reset(&self, tx: &mut Tx) -> Result<(), HandlerError> {
+        tables::clear(tx).await
     }
 }
 

@@ -65,6 +65,14 @@ fn keys(sale: &Sale) -> Vec<Key<'_>> {
     }
 }
 
+/// Forgets everything, before it is added up again.
+pub(crate) async fn clear(tx: &mut Tx) -> Result<(), HandlerError> {
+    for sql in [CLEAR_BUYERS, CLEAR] {
+        tx.query(sql).execute().await?;
+    }
+    Ok(())
+}
+
 /// Writes what has changed.
 pub(crate) async fn save(ledger: &Ledger, tx: &mut Tx) -> Result<(), HandlerError> {
     for ((tenant, customer), buyer) in &ledger.buyers {
@@ -145,3 +153,5 @@ const SAVE_LINE: &str = "insert into revenue (tenant, country, currency, orders,
     on conflict (tenant, country, currency) do update set orders = excluded.orders, total = excluded.total";
 const LINES: &str = "select country, currency, orders, total from revenue
     where tenant = $1 and orders <> 0 order by country, currency";
+const CLEAR_BUYERS: &str = "delete from revenue_customer -- all tenants: it is built again for all";
+const CLEAR: &str = "delete from revenue -- all tenants: it is built again for all";

@@ -34,6 +34,8 @@ mod signal;
 mod signals;
 pub mod status;
 mod subscription;
+#[cfg(feature = "test-kit")]
+pub mod test_kit;
 mod worker;
 
 pub use context::Context;

@@ -22,6 +22,7 @@ mod restoring;
 mod running;
 mod shared_rows;
 mod tenants;
+mod test_kit;
 mod two_logs;
 mod world;
 mod wrap;

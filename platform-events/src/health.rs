@@ -30,6 +30,7 @@ pub(crate) struct Vitals {
 
 #[derive(Debug, Default)]
 struct State {
+    is_running: bool,
     stuck: Option<String>,
     store_away: bool,
     damage: Option<String>,
@@ -51,6 +52,16 @@ impl Vitals {
 
     /// Forgets what an earlier run of the service reported.
     pub(crate) fn begin(&self) {
+        self.change(|state| {
+            *state = State {
+                is_running: true,
+                ..State::default()
+            };
+        });
+    }
+
+    /// Notes that the service has ended.
+    pub(crate) fn end(&self) {
         self.change(|state| *state = State::default());
     }
 
@@ -141,6 +152,13 @@ impl Vitals {
 
     pub(crate) fn health(&self, lease: Duration) -> Health {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.is_running {
+            return Health {
+                is_live: true,
+                is_ready: false,
+                reasons: vec!["the service does not run".to_owned()],
+            };
+        }
         let mut reasons = Vec::new();
         reasons.extend(state.stuck.clone());
         if state.store_away {

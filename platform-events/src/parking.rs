@@ -3,12 +3,14 @@
 //! The calls write state and revision only; the lane's owner, whoever it is, does the rest. None needs a worker
 //! to be alive.
 
+use bytes::Bytes;
 use platform_core::store::Row;
 use platform_core::{Actor, Cursor, Key, Page, Store};
 use uuid::Uuid;
 
 pub use crate::blocked::Cause;
 use crate::decision::Decision;
+use crate::envelope::Envelope;
 pub use crate::worker::EventsParked;
 use crate::{Error, ErrorKind};
 
@@ -31,8 +33,12 @@ pub struct ParkedEvent {
     pub tenant: String,
     /// Its position in the log.
     pub position: i64,
+    /// Its id.
+    pub event_id: String,
     /// Its type.
     pub event_type: String,
+    /// What it is about, such as the id of its entity.
+    pub subject: Option<String>,
     /// Why it is parked.
     pub cause: Cause,
     /// What the last attempt said.
@@ -180,21 +186,39 @@ impl Parking {
         self.decide(DISCARD, "discard", filter, (by, because)).await
     }
 
-    /// Replaces the payload that the handler will see; the log keeps the original. Redrive it afterwards.
+    /// Returns the payload that the handler will see: the edited one, if somebody edited it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when no event of this handler is parked there; [`ErrorKind::InvalidEvent`] when
-    /// the payload is no JSON; the store's.
+    /// [`ErrorKind::NotFound`] when the event is not parked any more; the store's.
+    pub async fn payload(&self, event: &ParkedEvent) -> Result<Vec<u8>, Error> {
+        let filter = Filter::all()
+            .handler(&event.handler)
+            .position(event.position);
+        let query = filter.bind(self.store.query(PAYLOAD).bind(self.service.as_str()));
+        let row = query.bind(event.key).fetch_optional().await?;
+        Ok(row.ok_or_else(not_parked)?.get("payload")?)
+    }
+
+    /// Replaces the payload that the handler will see; the log keeps the original. Redrive it afterwards.
+    ///
+    /// It is the whole payload: of the change of an entity the object with `verb`, `before`, `after` and so on, as
+    /// [`payload`](Self::payload) returns it. An event that was one cause too many cannot be edited.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the event is not parked any more; [`ErrorKind::InvalidEvent`] when the payload
+    /// is no JSON; the store's.
     pub async fn edit(
         &self,
-        (handler, position): (&str, i64),
+        event: &ParkedEvent,
         payload: &[u8],
         by: &Actor,
         because: &str,
     ) -> Result<(), Error> {
         serde_json::from_slice::<serde::de::IgnoredAny>(payload)
             .map_err(|error| Error::invalid("the edited payload is no JSON").with_source(error))?;
-        let filter = Filter::all().handler(handler).position(position);
+        let filter = Filter::all()
+            .handler(&event.handler)
+            .position(event.position);
         let mut tx = self.store.begin().await?;
         let changed = filter
             .bind(tx.query(EDIT).bind(self.service.as_str()))
@@ -233,10 +257,7 @@ impl Parking {
     ) -> Result<(), Error> {
         by.check()?;
         if changed.is_empty() {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "no parked event is meant; list the parked events and name one of them",
-            ));
+            return Err(not_parked());
         }
         for row in changed {
             let decision = Decision {
@@ -280,9 +301,30 @@ fn place(cursor: &Cursor) -> Result<(i64, String, Key), Error> {
     ))
 }
 
+fn not_parked() -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "no parked event is meant; list the parked events and name one of them",
+    )
+}
+
 fn parked_event(row: &Row) -> Result<ParkedEvent, Error> {
     let reasons: String = row.get("reasons")?;
+    let attributes: Option<String> = row.get("attributes")?;
+    let kept: Option<Vec<u8>> = row.get("deep")?;
+    let envelope = match (kept, attributes) {
+        (Some(event), _) => Envelope::from_json(&event).ok(),
+        (None, Some(attributes)) => Envelope::from_parts(&attributes, Bytes::new()).ok(),
+        (None, None) => None,
+    };
     Ok(ParkedEvent {
+        event_id: envelope
+            .as_ref()
+            .map_or_else(String::new, |event| event.id().to_owned()),
+        subject: envelope
+            .as_ref()
+            .and_then(Envelope::subject)
+            .map(str::to_owned),
         handler: row.get("name")?,
         key: row.get("key")?,
         tenant: row.get("tenant")?,
@@ -312,9 +354,16 @@ macro_rules! meant {
 
 const LIST: &str = meant!(
     "select * from (select key, tenant, head, type, cause, reason, reasons, attempts, first_failed_at,
+            case when cause = 'depth' then edited end as deep,
+            (select attributes from platform_log l where l.seq = b.head) as attributes,
             (select name from platform_group g where g.id = b.group_id) as name
         from platform_blocked b",
     ") p where (head, name, key) > ($7, $8, $9) order by head, name, key limit $10"
+);
+const PAYLOAD: &str = meant!(
+    "select coalesce(edited, (select data from platform_log l where l.seq = b.head)) as payload
+    from platform_blocked b",
+    "and key = $7"
 );
 const BY_CAUSE: &str = "select g.name, coalesce(b.cause, '') as cause, b.type, count(*) as events
     from platform_blocked b join platform_group g on g.id = b.group_id

@@ -17,6 +17,7 @@ use platform_core::store::{Dialect, Migrations, Step};
 use platform_core::{Actor, Store};
 
 use crate::decision::Decision;
+use crate::health::Vitals;
 use crate::log::Log;
 use crate::overview;
 use crate::parking::Parking;
@@ -110,8 +111,7 @@ impl Service {
     /// # Cancel safety
     /// Dropped, it stops as after `shutdown`, in the background.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let _running = Running::begin(&self.is_running)?;
-        self.parts.vitals.begin();
+        let _running = Running::begin(&self.is_running, &self.parts.vitals)?;
         let worker = Arc::new(Worker::new(self.parts.clone())?);
         let stop = worker.stop().clone();
         let _stopping = stop.clone().drop_guard();
@@ -302,23 +302,28 @@ impl fmt::Debug for Service {
 }
 
 /// Says that a service runs, as long as it lives.
-struct Running<'s>(&'s AtomicBool);
+struct Running<'s> {
+    is_running: &'s AtomicBool,
+    vitals: &'s Vitals,
+}
 
 impl<'s> Running<'s> {
-    fn begin(is_running: &'s AtomicBool) -> Result<Self, Error> {
+    fn begin(is_running: &'s AtomicBool, vitals: &'s Vitals) -> Result<Self, Error> {
         if is_running.swap(true, Ordering::AcqRel) {
             return Err(Error::new(
                 ErrorKind::Worker,
                 "this service runs already; start another process, or wait until it has ended",
             ));
         }
-        Ok(Self(is_running))
+        vitals.begin();
+        Ok(Self { is_running, vitals })
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.vitals.end();
+        self.is_running.store(false, Ordering::Release);
     }
 }
 

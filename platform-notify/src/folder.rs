@@ -22,6 +22,18 @@ impl Folder {
         }
     }
 
+    /// Makes the folder, and sees whether a file can be written there.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.path)?;
+        let tried = self.path.join(format!(".{}", Key::unique()));
+        File::create_new(&tried)?;
+        fs::remove_file(tried)
+    }
+
+    pub(crate) fn display(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
     /// Writes `message` to `<id>.eml`, replacing what is there.
     ///
     /// # Cancel safety

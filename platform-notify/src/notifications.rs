@@ -78,6 +78,15 @@ impl Consequence for Notifications {
             Ok(sender) => sender,
             Err(problem) => return wiring.refuse(format!("the sender cannot send: {problem}")),
         };
+        for mistake in self.rules.mistakes() {
+            wiring.refuse(mistake);
+        }
+        if let Err(error) = self.folder.prepare() {
+            let folder = self.folder.display();
+            wiring.refuse(format!(
+                "mails cannot be written to {folder}: {error}; name another folder"
+            ));
+        }
         let rules = Arc::new(self.rules);
         wiring.explain(Arc::new(Told {
             rules: Arc::clone(&rules),

@@ -81,6 +81,22 @@ impl Rules {
         self
     }
 
+    /// The rules that can never meet an event of the entity that they look at.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let blind = |rule: &&Rule| {
+            let first = rule.pattern.split('.').next().unwrap_or_default();
+            first != rule.entity && !first.starts_with('*')
+        };
+        let told = |Rule {
+                        pattern, entity, ..
+                    }: &Rule| {
+            format!(
+                "the rule of {pattern} looks at a {entity}, whose events are called {entity}.created and so on"
+            )
+        };
+        self.rules.iter().filter(blind).map(told).collect()
+    }
+
     /// Every pattern once.
     pub(crate) fn patterns(&self) -> Vec<String> {
         let mut patterns: Vec<_> = self

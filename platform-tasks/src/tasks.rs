@@ -68,6 +68,13 @@ impl Tasks {
         E: Entity,
         L: IntoLater,
     {
+        let first = pattern.split('.').next().unwrap_or_default();
+        if first != E::KIND && !first.starts_with('*') {
+            let kind = E::KIND;
+            self.mistakes.push(format!(
+                "the rule of {pattern} looks at a {kind}, whose events are called {kind}.created and so on"
+            ));
+        }
         let rule = Rule::new(pattern, rule);
         let is_same = |known: &Rule| (known.pattern, known.task) == (rule.pattern, rule.task);
         if self.rules.iter().any(is_same) {

@@ -9,7 +9,7 @@ use platform_events::envelope::Envelope;
 use platform_events::event::Draft;
 use platform_events::handler::Registration;
 use platform_events::parking::Filter;
-use platform_events::{Context, Effects, Error, Event, Handler, HandlerError, Received, Start};
+use platform_events::{Context, Effects, Event, Handler, HandlerError, Received, Start};
 use platform_tests::{Backend, Database, each_backend};
 
 use crate::running::settle;
@@ -343,10 +343,6 @@ async fn a_decision_about_an_event_that_is_not_parked_is_refused(database: Datab
             &words,
         );
     }
-    let edited: Result<(), Error> = parking.edit(("track", 2), b"{}", &by, "why").await;
-    table.check("an edit", edited, &words);
-    let unreadable = parking.edit(("track", 2), b"{", &by, "why").await;
-    table.check("an edit that is no JSON", unreadable, &["JSON"]);
     table.assert_clear();
     assert_eq!(seen(&store, "track").await.len(), 3);
     let decisions = "select count(*) as n from platform_decision";

@@ -13,6 +13,7 @@ mod holding;
 mod isolation;
 mod latecomers;
 mod load;
+mod mistakes;
 mod oracle;
 mod pinned;
 mod plans;

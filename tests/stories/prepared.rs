@@ -13,7 +13,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Expr, Lit, LitStr};
 
-use crate::world::{count, open};
+use crate::world::{count, open, with_nulls};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const FOLDERS: [&str; 6] = [
@@ -123,10 +123,14 @@ async fn refused(database: &Database, statements: &[Statement]) -> Vec<String> {
         } = statement;
         let sql = match database.backend() {
             Backend::Sqlite => format!("explain {sql}"),
-            // Each has a name of its own, since nobody knows which connection prepares it.
-            Backend::Postgres => format!("prepare p{number} as {}", filled(&typed(sql), oid)),
+            // Each has a name of its own, since nobody knows which connection prepares it; quoted, its parameters
+            // are none of the statement around it.
+            Backend::Postgres => {
+                let quoted = filled(&typed(sql), oid).replace('\'', "''");
+                format!("do $do$ begin execute 'prepare p{number} as {quoted}'; end $do$")
+            }
         };
-        if let Err(error) = store.query(sql.leak()).execute().await {
+        if let Err(error) = with_nulls(&store, sql.leak()).execute().await {
             let reason = error.into_source().unwrap();
             refused.push(format!("{file} {name}: {reason}"));
         }

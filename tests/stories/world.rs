@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use platform_core::store::{Migrations, Options, Step};
+use platform_core::store::{Migrations, Options, Query, Step};
 use platform_core::{Change, Entity, Store, TenantId, Tx};
 use platform_events::handler::Registration;
 use platform_events::{
@@ -267,4 +267,18 @@ pub(crate) async fn count(store: &Store, sql: &'static str) -> i64 {
         .unwrap()
         .get("n")
         .unwrap()
+}
+
+/// Starts a statement with nothing but nulls for its placeholders.
+pub(crate) fn with_nulls<'s>(store: &'s Store, sql: &'static str) -> Query<'s> {
+    let outside = sql
+        .split('\'')
+        .step_by(2)
+        .flat_map(|part| part.split('$').skip(1));
+    let numbers = outside.map(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest[..digits].parse().unwrap_or(0)
+    });
+    let most = numbers.max().unwrap_or(0);
+    (0..most).fold(store.query(sql), |query, _| query.bind(None::<i64>))
 }

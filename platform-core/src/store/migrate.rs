@@ -77,6 +77,7 @@ async fn lock(tx: &mut Tx) -> Result<(), Error> {
 }
 
 async fn apply(tx: &mut Tx, migrations: &Migrations) -> Result<(), Error> {
+    check(migrations)?;
     let dialect = tx.dialect();
     let applied = tx.query(APPLIED).bind(migrations.set).fetch_all().await?;
     let newest = i64::from(migrations.steps.last().map_or(0, |step| step.version));
@@ -108,6 +109,24 @@ async fn apply(tx: &mut Tx, migrations: &Migrations) -> Result<(), Error> {
             .bind(checksum(step, dialect))
             .execute()
             .await?;
+    }
+    Ok(())
+}
+
+/// Steps are applied by their number, so none may be left out.
+fn check(migrations: &Migrations) -> Result<(), Error> {
+    for (at, step) in (1..).zip(migrations.steps) {
+        let Step { version, name, .. } = step;
+        if *version != at {
+            let set = migrations.set;
+            return Err(Error::new(
+                ErrorKind::Schema,
+                format!(
+                    "step {version} ({name}) of {set} stands where step {at} belongs; count from 1 without gaps, \
+                     and keep the steps that were applied"
+                ),
+            ));
+        }
     }
     Ok(())
 }

@@ -65,11 +65,17 @@ impl<'q> Query<'q> {
             values,
             target,
         } = self;
+        check(sql, values.len())?;
         match target {
-            Target::Conn(conn) => match conn.into_native() {
-                Connection::Sqlite(conn) => sqlite::execute(conn, sql, values).await,
-                Connection::Postgres(conn) => postgres::execute(conn, sql, values).await,
-            },
+            Target::Conn(conn) => {
+                let (native, breakage) = conn.parts();
+                let done = match native {
+                    Connection::Sqlite(conn) => sqlite::execute(conn, sql, values).await,
+                    Connection::Postgres(conn) => postgres::execute(conn, sql, values).await,
+                };
+                breakage.note(sql, done.is_ok());
+                done
+            }
             Target::Pool(Pools::Sqlite(pools)) => sqlite::execute(pools.pool(), sql, values).await,
             Target::Pool(Pools::Postgres(pools)) => {
                 postgres::execute(pools.pool(), sql, values).await
@@ -87,13 +93,21 @@ impl<'q> Query<'q> {
             values,
             target,
         } = self;
+        check(sql, values.len())?;
         match target {
-            Target::Conn(conn) => match conn.into_native() {
-                Connection::Sqlite(conn) => sqlite::fetch(conn, sql, values).await.map(from_sqlite),
-                Connection::Postgres(conn) => {
-                    postgres::fetch(conn, sql, values).await.map(from_postgres)
-                }
-            },
+            Target::Conn(conn) => {
+                let (native, breakage) = conn.parts();
+                let done = match native {
+                    Connection::Sqlite(conn) => {
+                        sqlite::fetch(conn, sql, values).await.map(from_sqlite)
+                    }
+                    Connection::Postgres(conn) => {
+                        postgres::fetch(conn, sql, values).await.map(from_postgres)
+                    }
+                };
+                breakage.note(sql, done.is_ok());
+                done
+            }
             Target::Pool(Pools::Sqlite(pools)) => sqlite::fetch(pools.pool(), sql, values)
                 .await
                 .map(from_sqlite),
@@ -123,6 +137,32 @@ impl<'q> Query<'q> {
     }
 }
 
+/// Both databases take a wrong number of values in their own way: one writes nulls, the other drops the
+/// connection.
+fn check(sql: &str, bound: usize) -> Result<(), Error> {
+    let wanted = placeholders(sql);
+    if wanted == bound {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Statement,
+        format!("the statement has {wanted} placeholders, and {bound} values were bound: {sql}"),
+    ))
+}
+
+/// The greatest `$n` outside of quotation marks.
+fn placeholders(sql: &str) -> usize {
+    let mut most = 0;
+    // Every second part lies between single quotation marks.
+    for part in sql.split('\'').step_by(2) {
+        for rest in part.split('$').skip(1) {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            most = rest[..digits].parse().map_or(most, |n: usize| n.max(most));
+        }
+    }
+    most
+}
+
 fn from_sqlite(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
     rows.into_iter()
         .map(|row| Row(Native::Sqlite(row)))
@@ -133,4 +173,23 @@ fn from_postgres(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
     rows.into_iter()
         .map(|row| Row(Native::Postgres(row)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::placeholders;
+
+    #[test]
+    fn placeholders_are_counted_by_their_greatest_number() {
+        for (sql, expected) in [
+            ("select 1", 0),
+            ("select $1, $2", 2),
+            ("select $2, $1, $2", 2),
+            ("select '$9', $1, 'it''s $7'", 1),
+            ("select $12::text", 12),
+            ("select '{$.a}', x", 0),
+        ] {
+            assert_eq!(placeholders(sql), expected, "{sql}");
+        }
+    }
 }

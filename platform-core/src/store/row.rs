@@ -61,11 +61,12 @@ mod sealed {
 }
 
 macro_rules! plain_column {
-    ($($type:ty),+) => {$(
+    ($($type:ty => $($class:literal)|+),+ $(,)?) => {$(
         impl sealed::Sealed for $type {}
 
         impl Column for $type {
             fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
+                stored_as(row, name, &[$($class),+])?;
                 row.try_get_unchecked(name)
             }
 
@@ -76,7 +77,31 @@ macro_rules! plain_column {
     )+};
 }
 
-plain_column!(bool, f64, String, Vec<u8>, Uuid);
+plain_column! {
+    bool => "INTEGER" | "BOOLEAN",
+    f64 => "REAL" | "INTEGER",
+    String => "TEXT",
+    Vec<u8> => "BLOB",
+    Uuid => "BLOB",
+}
+
+/// Refuses a value of another class than is asked for: SQLite would make a zero or an empty text of it.
+fn stored_as(row: &SqliteRow, name: &str, classes: &[&str]) -> Result<(), sqlx::Error> {
+    let value = row.try_get_raw(name)?;
+    let found = value.type_info();
+    if !value.is_null() && classes.contains(&found.name()) {
+        return Ok(());
+    }
+    let found = if value.is_null() {
+        "null"
+    } else {
+        found.name()
+    };
+    let wanted = classes.first().copied().unwrap_or_default();
+    Err(sqlx::Error::Decode(
+        format!("the column holds {found}, not {wanted}").into(),
+    ))
+}
 
 impl<T: Column> Column for Option<T> {
     fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
@@ -100,6 +125,7 @@ impl sealed::Sealed for i64 {}
 
 impl Column for i64 {
     fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
+        stored_as(row, name, &["INTEGER"])?;
         row.try_get_unchecked(name)
     }
 
@@ -170,7 +196,7 @@ impl sealed::Sealed for DateTime<Utc> {}
 
 impl Column for DateTime<Utc> {
     fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
-        let micros: i64 = row.try_get_unchecked(name)?;
+        let micros = i64::sqlite(row, name)?;
         Self::from_timestamp_micros(micros)
             .ok_or_else(|| sqlx::Error::Decode(format!("{micros} microseconds is no time").into()))
     }
@@ -184,7 +210,7 @@ impl sealed::Sealed for Duration {}
 
 impl Column for Duration {
     fn sqlite(row: &SqliteRow, name: &str) -> Result<Self, sqlx::Error> {
-        let micros: i64 = row.try_get_unchecked(name)?;
+        let micros = i64::sqlite(row, name)?;
         Ok(Self::from_micros(u64::try_from(micros).unwrap_or(0)))
     }
 

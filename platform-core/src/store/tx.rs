@@ -16,7 +16,15 @@ use crate::{Error, ErrorKind};
 pub struct Tx {
     held: Held,
     is_open: bool,
+    course: Course,
+}
+
+/// What has happened in a transaction so far.
+#[derive(Default)]
+struct Course {
     hooks: Vec<Hook>,
+    /// A statement was refused: PostgreSQL would commit nothing after it, so SQLite shall not either.
+    is_broken: bool,
 }
 
 enum Held {
@@ -29,7 +37,7 @@ type Hook = Box<dyn FnOnce() + Send>;
 /// A borrowed connection: a [`Tx`], or one of the service's own sqlx transactions.
 pub struct Conn<'c> {
     native: Native<'c>,
-    hooks: Option<&'c mut Vec<Hook>>,
+    course: Option<&'c mut Course>,
 }
 
 /// The driver's own connection behind a [`Conn`].
@@ -51,7 +59,7 @@ pub(super) async fn begin(pools: &Pools) -> Result<Tx, Error> {
         let mut tx = Tx {
             held,
             is_open: true,
-            hooks: Vec::new(),
+            course: Course::default(),
         };
         let begun = match &mut tx.held {
             Held::Sqlite(conn) => sqlite::control(conn, "BEGIN IMMEDIATE").await,
@@ -82,7 +90,7 @@ impl Tx {
         };
         Conn {
             native,
-            hooks: Some(&mut self.hooks),
+            course: Some(&mut self.course),
         }
     }
 
@@ -112,7 +120,7 @@ impl Tx {
 
     /// Calls `hook` right after the commit has succeeded; never after a rollback.
     pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
-        self.hooks.push(Box::new(hook));
+        self.course.hooks.push(Box::new(hook));
     }
 
     /// Commits.
@@ -124,12 +132,16 @@ impl Tx {
     /// The same: dropped while it runs, the outcome is unknown and the connection is closed.
     pub async fn commit(mut self) -> Result<(), Error> {
         match &mut self.held {
+            Held::Sqlite(_) if self.course.is_broken => {
+                self.rollback().await?;
+                return Err(swallowed());
+            }
             Held::Sqlite(conn) => sqlite::control(conn, "COMMIT").await?,
             // Alone, the commit of a transaction that a swallowed error has aborted would report success.
             Held::Postgres(conn) => postgres::script(conn, "select 1; COMMIT").await?,
         }
         self.is_open = false;
-        for hook in std::mem::take(&mut self.hooks) {
+        for hook in std::mem::take(&mut self.course.hooks) {
             hook();
         }
         Ok(())
@@ -182,7 +194,7 @@ impl<'c> Conn<'c> {
         };
         Conn {
             native,
-            hooks: self.hooks.as_deref_mut(),
+            course: self.course.as_deref_mut(),
         }
     }
 
@@ -193,15 +205,46 @@ impl<'c> Conn<'c> {
 
     /// Answers whether this is a [`Tx`], whose begin and commit are ours to see.
     pub fn is_tx(&self) -> bool {
-        self.hooks.is_some()
+        self.course.is_some()
     }
 
     /// Calls `hook` after the commit if this is a [`Tx`]; a foreign commit cannot be seen.
     pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
-        if let Some(hooks) = &mut self.hooks {
-            hooks.push(Box::new(hook));
+        if let Some(course) = &mut self.course {
+            course.hooks.push(Box::new(hook));
         }
     }
+
+    /// Splits the driver's connection from the note that a statement on it was refused.
+    pub(super) fn parts(self) -> (Native<'c>, Breakage<'c>) {
+        (self.native, Breakage(self.course))
+    }
+}
+
+/// Takes note of refused statements of a transaction.
+pub(super) struct Breakage<'c>(Option<&'c mut Course>);
+
+impl Breakage<'_> {
+    /// Notes how a statement went. Going back to a savepoint mends what was broken since.
+    pub(super) fn note(self, sql: &str, is_done: bool) {
+        let Some(course) = self.0 else { return };
+        let is_rollback = sql
+            .trim_start()
+            .get(..8)
+            .is_some_and(|word| word.eq_ignore_ascii_case("rollback"));
+        if !is_done {
+            course.is_broken = true;
+        } else if is_rollback {
+            course.is_broken = false;
+        }
+    }
+}
+
+fn swallowed() -> Error {
+    Error::new(
+        ErrorKind::Statement,
+        "an earlier statement of this transaction failed and its error was swallowed; return it",
+    )
 }
 
 impl fmt::Debug for Conn<'_> {
@@ -223,7 +266,7 @@ impl<'c> From<&'c mut SqliteConnection> for Conn<'c> {
     fn from(conn: &'c mut SqliteConnection) -> Self {
         Self {
             native: Native::Sqlite(conn),
-            hooks: None,
+            course: None,
         }
     }
 }
@@ -232,7 +275,7 @@ impl<'c> From<&'c mut PgConnection> for Conn<'c> {
     fn from(conn: &'c mut PgConnection) -> Self {
         Self {
             native: Native::Postgres(conn),
-            hooks: None,
+            course: None,
         }
     }
 }

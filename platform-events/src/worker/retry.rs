@@ -101,7 +101,7 @@ impl Worker {
             None if turn > 1 => group.switch().probe_wraps(),
             None if self.read_idle(group, 1, true).await? == 0 => {
                 group.switch().nothing_to_probe();
-                self.flipped(group, super::switch::Flip::Closed).await;
+                self.flipped(group, super::switch::Flip::Closed, None).await;
             }
             None => {}
         }
@@ -228,7 +228,7 @@ impl Attempt {
         };
         match ended {
             Ok(()) => {
-                self.tried(true).await;
+                self.tried(Ok(())).await;
                 Ok(())
             }
             Err(Halt::Handler(error)) => self.failed(&error, since.elapsed()).await,
@@ -244,7 +244,7 @@ impl Attempt {
         }
         self.fail(error, took).await?;
         if error.verdict == Verdict::Retry || self.is_probe {
-            self.tried(false).await;
+            self.tried(Err(&error.reason)).await;
         }
         Ok(())
     }
@@ -264,14 +264,12 @@ impl Attempt {
         self.lane.lost_connection(self.due.head, was_alone)
     }
 
-    async fn tried(&self, is_success: bool) {
+    async fn tried(&self, went: Result<(), &str>) {
         if self.is_probe {
-            let flip = self.group.switch().probed(is_success);
-            self.worker.flipped(&self.group, flip).await;
+            let flip = self.group.switch().probed(went.is_ok());
+            self.worker.flipped(&self.group, flip, went.err()).await;
         } else {
-            self.worker
-                .tried(&self.group, self.due.key, is_success)
-                .await;
+            self.worker.tried(&self.group, self.due.key, went).await;
         }
     }
 
@@ -410,7 +408,12 @@ impl Attempt {
         let _last_look = self.last_look().await?;
         self.close(unit, 0).await?;
         if let Next::Park(cause) = next {
-            tracing::warn!(group = self.group.spec.name, seq = self.due.head, "parked");
+            tracing::warn!(
+                group = self.group.spec.name,
+                seq = self.due.head,
+                cause = cause.as_str(),
+                "parked"
+            );
             let event = self.event().await?;
             let id = event.map_or_else(String::new, |event| event.envelope.id().to_owned());
             self.worker.parked.note(self.group.id, cause, &id, 1);

@@ -243,7 +243,7 @@ impl Worker {
         self.block(group, lane, (event, skipped), (row, &next), took)
             .await?;
         if error.verdict == Verdict::Retry {
-            self.tried(group, event.key, false).await;
+            self.tried(group, event.key, Err(&error.reason)).await;
         }
         Ok(())
     }
@@ -369,21 +369,30 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells the kill switch of a group how an ordinary try went.
-    pub(super) async fn tried(&self, group: &Group, key: platform_core::Key, is_success: bool) {
-        let flip = group.switch().tried(key, is_success);
-        self.flipped(group, flip).await;
+    /// Tells the kill switch of a group how an ordinary try went; a failure says why.
+    pub(super) async fn tried(
+        &self,
+        group: &Group,
+        key: platform_core::Key,
+        went: Result<(), &str>,
+    ) {
+        let flip = group.switch().tried(key, went.is_ok());
+        self.flipped(group, flip, went.err()).await;
     }
 
-    pub(super) async fn flipped(&self, group: &Group, flip: Flip) {
+    pub(super) async fn flipped(&self, group: &Group, flip: Flip, why: Option<&str>) {
         let reason = match flip {
             Flip::None => return,
             Flip::Opened => {
+                let why = why.unwrap_or("no reason was given");
                 tracing::warn!(
                     group = group.spec.name,
+                    why,
                     "nothing succeeds any more: paused, probing"
                 );
-                Some("nothing succeeds any more; probing until three events in a row succeed")
+                Some(format!(
+                    "nothing succeeds any more; probing until three events in a row succeed; the last one said: {why}"
+                ))
             }
             Flip::Closed => {
                 tracing::info!(group = group.spec.name, "works again");
@@ -391,6 +400,7 @@ impl Worker {
                 None
             }
         };
+        let reason = reason.as_deref();
         self.vitals.paused(group.spec.name, reason);
         if let Err(error) = self.lease.pause(group.id, reason).await {
             tracing::warn!(

@@ -320,7 +320,7 @@ impl Turn {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
         if self.is_probe {
             let flip = self.group().switch().probed(true);
-            self.worker.flipped(self.group(), flip).await;
+            self.worker.flipped(self.group(), flip, None).await;
             return;
         }
         let mut switch = self.group().switch();
@@ -372,7 +372,7 @@ impl Turn {
             }
             _ if self.is_probe => {
                 let flip = self.group().switch().probed(false);
-                self.worker.flipped(self.group(), flip).await;
+                self.worker.flipped(self.group(), flip, None).await;
                 return Err(Halt::Paused);
             }
             _ => {}

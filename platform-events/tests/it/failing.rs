@@ -7,7 +7,8 @@ use std::time::Duration;
 use platform_core::{Actor, RetryPolicy, Store};
 use platform_events::parking::{Filter, ParkedEvent};
 use platform_events::{
-    Context, Effects, EntityChanged, Handler, HandlerError, Received, Reject, Service, Start,
+    Context, Effects, EntityChanged, ErrorKind, Handler, HandlerError, Received, Reject, Service,
+    Start,
 };
 use platform_tests::{Database, each_backend};
 
@@ -169,6 +170,54 @@ async fn a_discarded_event_frees_its_followers(database: Database) {
     assert_eq!(seen(&store, "deliver", "a").await, [1, 3, 4]);
 }
 
+async fn an_edited_event_is_handled_as_edited_and_the_log_keeps_the_original(database: Database) {
+    let store = store(&database).await;
+    let faults = Faults::default().plan("a", 2, Fault::Reject);
+    let service = service(&store, &faults).await;
+    send(&service.publisher(), &store, "a", 1, 3).await;
+    settled(&service).await;
+    let (parking, ada) = (service.parking(), Actor::user("ada"));
+    let event = parked(&service).await.remove(0);
+    assert_eq!(
+        (event.subject.as_deref(), event.event_type.as_str()),
+        (Some("a"), "parcel.updated")
+    );
+    let payload = String::from_utf8(parking.payload(&event).await.unwrap()).unwrap();
+    assert!(payload.contains("stop 2"), "{payload}");
+    let wrong = parking
+        .edit(&event, b"{", &ada, "a slip")
+        .await
+        .unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::InvalidEvent);
+    // The handler refuses version 2; version 7 was never seen.
+    let mended = payload.replace("\"version\":2", "\"version\":7");
+    parking
+        .edit(&event, mended.as_bytes(), &ada, "the number was wrong")
+        .await
+        .unwrap();
+    assert_eq!(parking.payload(&event).await.unwrap(), mended.as_bytes());
+    parking
+        .redrive(&Filter::all(), &ada, "mended")
+        .await
+        .unwrap();
+    settled(&service).await;
+    assert_eq!(seen(&store, "deliver", "a").await, [1, 7, 3]);
+    let original = "select data from platform_log where seq = $1";
+    let row = store
+        .query(original)
+        .bind(event.position)
+        .fetch_one()
+        .await
+        .unwrap();
+    assert_eq!(row.get::<Vec<u8>>("data").unwrap(), payload.as_bytes());
+    let gone = parking
+        .edit(&event, b"{}", &ada, "too late")
+        .await
+        .unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+}
+
+each_backend!(an_edited_event_is_handled_as_edited_and_the_log_keeps_the_original);
 each_backend!(a_failed_event_is_tried_again_and_its_followers_wait);
 each_backend!(a_rejected_event_is_parked_until_it_is_redriven);
 each_backend!(a_discarded_event_frees_its_followers);

@@ -1,6 +1,7 @@
 //! Every matching rule is followed once, and every refusal is visible.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use platform_core::Change;
@@ -142,8 +143,9 @@ async fn an_event_that_cannot_be_told_parks_and_tells_nobody(database: Database)
 
 async fn a_folder_that_cannot_be_written_is_tried_again(database: Database) {
     let world = World::of(&database).await;
-    fs::write(world.mails_path(), "in the way").unwrap();
     let service = world.service(rules()).await;
+    fs::remove_dir(world.mails_path()).unwrap();
+    fs::write(world.mails_path(), "in the way").unwrap();
     service
         .publisher()
         .publish(shipped(&order("acme", "O-1")))
@@ -181,6 +183,28 @@ async fn a_wrong_sender_is_found_before_the_first_event(database: Database) {
     );
 }
 
+async fn what_can_never_tell_is_found_before_the_first_event(database: Database) {
+    let world = World::of(&database).await;
+    let blind = Rules::new().on("ordre.shipped", |_: &Order| None::<Notify>);
+    let notifications = |path: PathBuf, rules| Notifications::to_folder(path).with_rules(rules);
+    fs::write(world.mails_path(), "in the way").unwrap();
+    for (notifications, words) in [
+        (
+            notifications(world.mails_path().with_file_name("other"), blind),
+            "ordre.shipped looks at a order",
+        ),
+        (
+            notifications(world.mails_path(), rules()),
+            "name another folder",
+        ),
+    ] {
+        let builder = Service::builder("shop", world.store.clone()).with(notifications);
+        let error = builder.build().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Wiring);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 async fn a_mail_may_tell_several_people(database: Database) {
     let world = World::of(&database).await;
     let rules = Rules::new().on("order.shipped", |_: &Order| {
@@ -201,5 +225,6 @@ each_backend!(
     an_event_that_cannot_be_told_parks_and_tells_nobody,
     a_folder_that_cannot_be_written_is_tried_again,
     a_wrong_sender_is_found_before_the_first_event,
+    what_can_never_tell_is_found_before_the_first_event,
     a_mail_may_tell_several_people,
 );

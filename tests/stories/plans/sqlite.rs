@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 
 use super::{Deep, behind, rows};
 use crate::running::{PATIENCE, Running};
-use crate::world::{open, post};
+use crate::world::{open, post, with_nulls};
 
 /// What workers ask all the time, and what keeps up with them.
 const WORKERS: [(&str, &str); 4] = [
@@ -88,7 +88,7 @@ async fn assert_indexed(sources: &[(&str, &str)], asked_min: usize, sorts: bool)
         for (name, sql) in statements(source) {
             asked += 1;
             let explain = format!("explain query plan {sql}").leak();
-            for step in store.query(explain).fetch_all().await.unwrap() {
+            for step in with_nulls(&store, explain).fetch_all().await.unwrap() {
                 let detail: String = step.get("detail").unwrap();
                 let is_sorted = sorts && detail.contains("TEMP B-TREE FOR ORDER BY");
                 if is_sorted || is_scan(&detail, &sql) {

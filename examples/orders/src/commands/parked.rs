@@ -27,6 +27,7 @@ fn tell(event: &ParkedEvent) -> std::io::Result<()> {
     let ParkedEvent {
         position,
         event_type,
+        subject,
         handler,
         attempts,
         cause,
@@ -34,7 +35,8 @@ fn tell(event: &ParkedEvent) -> std::io::Result<()> {
         ..
     } = event;
     say(format_args!(
-        "{position} {event_type} in {handler}: {cause} after {attempts} attempts: {reason}"
+        "{position} {event_type} {} in {handler}: {cause} after {attempts} attempts: {reason}",
+        subject.as_deref().unwrap_or_default()
     ))
 }
 

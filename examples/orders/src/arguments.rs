@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use platform_core::{Actor, TenantId};
 use platform_events::parking::Filter;
 
+/// Where everything is kept unless said otherwise.
+pub(crate) const DEFAULT_STORE: &str = "sqlite://orders.db";
+
 /// Imports customers and orders; history, mails, surveys and revenue follow. Without a command it imports the
 /// sample that it carries with it.
 #[derive(Debug, Parser)]
@@ -17,7 +20,7 @@ pub(crate) struct Arguments {
         global = true,
         env = "ORDERS_STORE",
         hide_env_values = true,
-        default_value = "sqlite://orders.db"
+        default_value = DEFAULT_STORE
     )]
     pub(crate) store: String,
     /// The folder that mails are written to; `orders-mails` beside the store unless set

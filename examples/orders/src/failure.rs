@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     File { place: String, source: io::Error },
     #[error("{0}")]
     Wrong(String),
+    #[error("stopped before everything had followed; `orders work` goes on")]
+    Interrupted,
     #[error("cannot write the answer")]
     Output(#[from] io::Error),
 }

@@ -30,6 +30,9 @@ use failure::Failure;
 /// The status of a strict import that rejected rows, and of an audit that found something.
 const REJECTED: u8 = 3;
 
+/// The status of work that a signal has ended early, as a shell gives it.
+const INTERRUPTED: u8 = 130;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -49,7 +52,10 @@ async fn main() -> ExitCode {
                 "error: {}",
                 failure.told()
             ));
-            ExitCode::FAILURE
+            match failure {
+                Failure::Interrupted => ExitCode::from(INTERRUPTED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -65,11 +65,15 @@ impl Status {
         ]
     }
 
-    fn settled(&self) -> &'static str {
-        if self.settled {
+    fn settled(&self) -> String {
+        let settled = if self.settled {
             "settled: nothing is left to do"
         } else {
             "not settled: run `orders work`"
+        };
+        match self.parked {
+            0 => settled.to_owned(),
+            parked => format!("{settled}, but {parked} parked: see `orders parked`"),
         }
     }
 }
@@ -79,7 +83,7 @@ impl fmt::Display for Status {
         for (name, count) in self.counts() {
             writeln!(f, "{name:<10}{count:>10}")?;
         }
-        f.write_str(self.settled())
+        f.write_str(&self.settled())
     }
 }
 
@@ -90,7 +94,7 @@ impl fmt::Display for Summary<'_> {
         {
             writeln!(f, "{name:<10}{after:>10}{:>10} new", after - before)?;
         }
-        f.write_str(self.after.settled())
+        f.write_str(&self.after.settled())
     }
 }
 

@@ -20,9 +20,11 @@ pub(crate) async fn sample(opened: &Opened) -> Result<Counts, Failure> {
         rejects: None,
     };
     let counts = bring(opened, &Input::samples(), &arguments).await?;
-    let Opened { place, mails, .. } = opened;
+    let Opened {
+        place, mails, hint, ..
+    } = opened;
     say(format_args!(
-        "tables: {place}   mails: {mails}   look: cargo run -p orders -- revenue"
+        "tables: {place}   mails: {mails}   look: cargo run -p orders -- {hint}revenue"
     ))?;
     Ok(counts)
 }
@@ -36,6 +38,13 @@ pub(crate) async fn import(
         let message = "--rejects is for one FILE; import the files one by one, or leave it out";
         return Err(Failure::Wrong(message.to_owned()));
     }
+    if let (Some(rejects), [file]) = (&arguments.rejects, &arguments.files[..])
+        && let (Ok(rejects), Ok(file)) = (rejects.canonicalize(), file.canonicalize())
+        && rejects == file
+    {
+        let message = "--rejects names FILE itself, which it would overwrite; name another file";
+        return Err(Failure::Wrong(message.to_owned()));
+    }
     let inputs: Vec<Input> = arguments
         .files
         .iter()
@@ -47,7 +56,7 @@ pub(crate) async fn import(
 /// Handles events until a signal comes or, if asked, until nothing is left to do.
 pub(crate) async fn work(opened: &Opened, is_until_settled: bool) -> Result<(), Failure> {
     if is_until_settled {
-        settle(&opened.service).await
+        settle(&opened.service).await?.or_interrupted()
     } else {
         Ok(opened.service.run_until_signalled().await?)
     }
@@ -71,7 +80,7 @@ async fn bring(
         tell(input, &imported)?;
         all += imported.counts;
     }
-    settle(service).await?;
+    let ended = settle(service).await?;
     let after = Status::of(store, service).await?;
     say(format_args!(
         "\n{}",
@@ -80,6 +89,7 @@ async fn bring(
             after: &after
         }
     ))?;
+    ended.or_interrupted()?;
     Ok(all)
 }
 
@@ -114,16 +124,33 @@ fn tell(input: &Input, imported: &Imported) -> Result<(), Failure> {
 
 /// Works until nothing is left to do at the moment. A first signal ends it after what is in hand, a second one
 /// at once.
-async fn settle(service: &Service) -> Result<(), Failure> {
+async fn settle(service: &Service) -> Result<Ended, Failure> {
+    let mut why = Ended::Interrupted;
     let first = async {
         tokio::select! {
-            () = service.settled() => {}
+            () = service.settled() => why = Ended::Settled,
             () = shutdown_signal() => {}
         }
     };
     tokio::select! {
-        ended = service.run(first) => Ok(ended?),
+        ended = service.run(first) => ended?,
         () = second(shutdown_signal) => std::process::exit(130),
+    }
+    Ok(why)
+}
+
+/// Why the work has ended.
+enum Ended {
+    Settled,
+    Interrupted,
+}
+
+impl Ended {
+    fn or_interrupted(self) -> Result<(), Failure> {
+        match self {
+            Self::Settled => Ok(()),
+            Self::Interrupted => Err(Failure::Interrupted),
+        }
     }
 }
 

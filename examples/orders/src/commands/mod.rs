@@ -13,7 +13,7 @@ pub(crate) use parked::{discard, parked, redrive};
 use platform_core::Store;
 use platform_events::Service;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, DEFAULT_STORE};
 use crate::failure::Failure;
 use crate::wiring;
 
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     /// The store's address without user and password.
     pub(crate) place: String,
     pub(crate) mails: String,
+    /// What a later command needs to find the same store: nothing for the default one.
+    pub(crate) hint: String,
 }
 
 impl Opened {
@@ -36,11 +38,27 @@ impl Opened {
             .rsplit_once('@')
             .map_or(url.as_str(), |(_, place)| place)
             .to_owned();
+        let hint = match url.split_once("://") {
+            _ if url == DEFAULT_STORE => String::new(),
+            Some((scheme, rest)) => format!("--store {scheme}://{} ", without_password(rest)),
+            None => format!("--store {url} "),
+        };
         Ok(Self {
             store,
             service,
             place,
             mails: mails.display().to_string(),
+            hint,
         })
+    }
+}
+
+fn without_password(place: &str) -> String {
+    match place.rsplit_once('@') {
+        Some((user, rest)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{user}@{rest}")
+        }
+        None => place.to_owned(),
     }
 }

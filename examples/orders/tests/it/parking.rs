@@ -31,7 +31,7 @@ async fn what_is_parked_waits_for_a_decision(database: Database) {
     );
     let listed = place.succeed(&["parked", "--handler", "revenue"]);
     assert_eq!(
-        listed.matches("order.created in revenue: rejected").count(),
+        listed.matches("order.created O-: rejected").count(),
         2,
         "{listed}"
     );

@@ -103,7 +103,24 @@ fn check(place: &Place, [header, good]: &[&str; 2], row: &[u8], reason: &str) {
     );
 }
 
-each_backend!(wrong_rows_are_rejected_with_line_and_reason_and_the_rest_goes_on);
+async fn rejects_never_overwrite_what_is_imported(database: Database) {
+    let place = Place::with(database);
+    let file = place.file("c.csv", CUSTOMERS);
+    let name = file.to_str().unwrap();
+    let refused = place.run(&["import", "--rejects", name, name]);
+    assert!(!refused.status.success());
+    assert!(
+        told(&refused).contains("would overwrite"),
+        "{}",
+        told(&refused)
+    );
+    assert_eq!(place.read("c.csv"), CUSTOMERS);
+}
+
+each_backend!(
+    rejects_never_overwrite_what_is_imported,
+    wrong_rows_are_rejected_with_line_and_reason_and_the_rest_goes_on
+);
 
 #[tokio::test]
 async fn a_strict_import_ends_with_status_3_after_doing_everything() {

@@ -31,7 +31,7 @@ async fn what_is_parked_waits_for_a_decision(database: Database) {
     );
     let listed = place.succeed(&["parked", "--handler", "revenue"]);
     assert_eq!(
-        listed.matches("order.created O-: rejected").count(),
+        listed.matches("in revenue: rejected").count(),
         2,
         "{listed}"
     );

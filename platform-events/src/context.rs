@@ -157,6 +157,7 @@ impl Context<'_> {
     pub fn publish_for<T>(&mut self, cause: &Received<T>, event: impl IntoCaused) {
         let cause = CausedBy {
             event: Arc::clone(&cause.envelope),
+            scope: cause.origin.clone(),
             group: self.cause.group,
         };
         self.publish_as(&cause, event);
@@ -175,6 +176,7 @@ impl Context<'_> {
         Key::of(
             "effect",
             &[
+                self.cause.scope.as_bytes(),
                 event.source().as_bytes(),
                 event.id().as_bytes(),
                 self.cause.group.as_bytes(),

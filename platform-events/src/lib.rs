@@ -20,7 +20,9 @@ mod overview;
 pub mod parking;
 mod pattern;
 mod publisher;
+pub mod receiving;
 mod registry;
+mod relay;
 pub mod retention;
 mod runs;
 mod service;
@@ -28,6 +30,8 @@ mod signal;
 #[cfg(feature = "signal")]
 mod signals;
 pub mod status;
+pub mod transport;
+mod ways;
 mod worker;
 
 pub use context::Context;

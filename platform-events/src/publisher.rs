@@ -34,6 +34,8 @@ pub enum Published {
 #[derive(Debug, Clone)]
 pub(crate) struct CausedBy {
     pub(crate) event: Arc<Envelope>,
+    /// The trust scope of the event: a foreign one never takes the place of a local one.
+    pub(crate) scope: String,
     /// The first name of the group that handles.
     pub(crate) group: &'static str,
 }
@@ -196,6 +198,8 @@ impl Publisher {
             occurred_at: envelope.time().unwrap_or_else(clock::now),
             depth: i16::try_from(envelope.depth().unwrap_or(0)).unwrap_or(i16::MAX),
             is_muted: envelope.is_muted(),
+            origin: String::new(),
+            is_late: false,
             attributes: envelope.attributes(),
             data: envelope.data().clone(),
             is_caused: matches!(draft.identity, Identity::Caused),
@@ -231,6 +235,7 @@ impl Publisher {
             (Identity::Caused, Some(cause)) => Key::of(
                 "caused-event",
                 &[
+                    cause.scope.as_bytes(),
                     cause.event.source().as_bytes(),
                     cause.event.id().as_bytes(),
                     cause.group.as_bytes(),
@@ -337,7 +342,7 @@ impl Publisher {
     }
 
     /// Content is what the event says; never when, by whom, or on which path it came.
-    fn content_hash(&self, envelope: &Envelope) -> Vec<u8> {
+    pub(crate) fn content_hash(&self, envelope: &Envelope) -> Vec<u8> {
         let version = envelope.entityversion().map(|version| version.to_string());
         let parts: [&[u8]; 7] = [
             envelope.event_type().as_bytes(),
@@ -354,7 +359,15 @@ impl Publisher {
 
 /// What keeps events in order: the tenant's partition key. An event without one stands alone, under its own id.
 pub(crate) fn lane_key(tenant: &TenantId, key: &str) -> Key {
-    Key::of("lane", &[b"", tenant.as_str().as_bytes(), key.as_bytes()])
+    scoped_key("", tenant, key)
+}
+
+/// As [`lane_key`], for what was received under a trust scope.
+pub(crate) fn scoped_key(scope: &str, tenant: &TenantId, key: &str) -> Key {
+    Key::of(
+        "lane",
+        &[scope.as_bytes(), tenant.as_str().as_bytes(), key.as_bytes()],
+    )
 }
 
 /// The longest idempotency key, in bytes.

@@ -35,6 +35,8 @@ pub(crate) struct Spec {
     pub(crate) patterns: Vec<String>,
     pub(crate) start: Start,
     pub(crate) is_batch: bool,
+    /// It sends on what this service originated, and passes over what was received.
+    pub(crate) is_relay: bool,
 }
 
 impl Spec {
@@ -107,6 +109,7 @@ impl Registration {
             patterns: handler.patterns(),
             start,
             is_batch: false,
+            is_relay: false,
         };
         Self {
             spec,
@@ -125,6 +128,7 @@ impl Registration {
             patterns: handler.patterns(),
             start,
             is_batch: true,
+            is_relay: false,
         };
         Self {
             spec,
@@ -207,6 +211,7 @@ impl<H: BatchHandler> Erased for Batch<H> {
 fn cause(spec: &Spec, stored: &Stored) -> CausedBy {
     CausedBy {
         event: Arc::clone(&stored.envelope),
+        scope: stored.origin.clone(),
         group: spec.first_name(),
     }
 }

@@ -20,10 +20,13 @@ use crate::log::Log;
 use crate::overview;
 use crate::parking::Parking;
 use crate::publisher::Publisher;
+use crate::receiving::{Receiver, Receiving, Subscription};
 use crate::registry::Registration;
 use crate::retention::{self, Retention, Trimmed};
 use crate::signal::Signal;
 use crate::status::{Health, Overview, Runs};
+use crate::transport::Transport;
+use crate::ways::Ways;
 use crate::worker::{Parts, Settings, Worker};
 use crate::{Error, ErrorKind, groups};
 
@@ -48,6 +51,7 @@ const SETTLED_EVERY: Duration = Duration::from_millis(20);
 pub struct Service {
     parts: Parts,
     runners: Vec<Arc<dyn Runner>>,
+    receivers: Vec<Arc<Receiver>>,
     is_running: AtomicBool,
 }
 
@@ -58,6 +62,7 @@ pub struct Builder {
     name: String,
     store: Store,
     wiring: Wiring,
+    ways: Ways,
     lease: Duration,
     drain: Duration,
     keep_runs: Duration,
@@ -71,6 +76,7 @@ impl Service {
             name: name.to_owned(),
             store,
             wiring: Wiring::default(),
+            ways: Ways::default(),
             // One machine: a successor need not wait long for the lease of a process that was killed.
             lease: if is_embedded {
                 Duration::from_secs(3)
@@ -121,6 +127,14 @@ impl Service {
             tasks.push(tokio::spawn(async move {
                 runner.run(store, publisher, stop.clone()).await;
                 ended_in_time(&stop, &runner)
+            }));
+        }
+        for receiver in &self.receivers {
+            let receiver = Arc::clone(receiver);
+            let stop = stop.clone();
+            tasks.push(tokio::spawn(async move {
+                receiver.run(&stop).await;
+                Ok(())
             }));
         }
         let first = tokio::select! {
@@ -231,6 +245,11 @@ impl Service {
         overview::overview(self.store(), &self.parts.service, is_settled).await
     }
 
+    /// Returns the calls on what it receives from other services.
+    pub fn receiving(&self) -> Receiving {
+        Receiving::new(self.store(), &self.parts.service)
+    }
+
     /// Returns the calls on what its handlers have tried.
     pub fn runs(&self) -> Runs {
         Runs::new(self.store(), &self.parts.service)
@@ -299,6 +318,25 @@ impl Builder {
         self
     }
 
+    /// Sets the way to other services, an [`Arc`] of a transport or the transport itself.
+    pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.ways.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Relays what this service publishes, from its first build on, to a topic of the transport. What it received
+    /// is never relayed, nor are the platform's own reports.
+    pub fn relay(mut self, topic: &str) -> Self {
+        self.ways.relays.push(topic.to_owned());
+        self
+    }
+
+    /// Receives what other services relay to a topic.
+    pub fn receive(mut self, subscription: Subscription) -> Self {
+        self.ways.subscriptions.push(subscription);
+        self
+    }
+
     /// Sets how long a dead process keeps its lanes; 10 s on PostgreSQL and 3 s on SQLite unless set.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
@@ -326,7 +364,10 @@ impl Builder {
     ///
     /// # Cancel safety
     /// Safe: called again, it goes on where it was.
-    pub async fn build(self) -> Result<Service, Error> {
+    pub async fn build(mut self) -> Result<Service, Error> {
+        self.ways.check(&self.name)?;
+        let relays = self.ways.registrations(&self.store);
+        self.wiring.registrations.extend(relays);
         self.check()?;
         self.store.migrate(&MIGRATIONS).await?;
         for migrations in &self.wiring.migrations {
@@ -369,7 +410,9 @@ impl Builder {
             settings,
             vitals: Arc::default(),
         };
+        let receivers = self.ways.receivers(&parts);
         Ok(Service {
+            receivers,
             parts,
             runners: self.wiring.runners,
             is_running: AtomicBool::new(false),

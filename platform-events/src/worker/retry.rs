@@ -11,8 +11,7 @@ use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
 
 use super::group::{Group, Lane, locked};
 use super::settle::CONFLICT_WAIT;
-use super::turn::LOSSES_MAX;
-use super::turn::{excused, stored};
+use super::turn::{HOLD_MAX, LOSSES_MAX, excused, stored};
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::Unit;
@@ -351,7 +350,8 @@ impl Attempt {
             return Ok(false);
         };
         let event = stored(&row);
-        Ok(event.fault.is_some() || self.group.handler.concerns(&event.envelope))
+        let is_wanted = event.fault.is_some() || self.group.handler.concerns(&event.envelope);
+        Ok(is_wanted && self.group.matches(&row))
     }
 
     /// Puts the event off, or parks it; a failed probe changes nothing.
@@ -364,6 +364,7 @@ impl Attempt {
         let by_policy = || Next::by(&self.group.spec.retry, tried, self.due.age, unit);
         let (attempts, outcome, next) = match error.verdict {
             Verdict::Snooze(wait) => (self.due.attempts, Outcome::Snoozed, Next::Again(wait)),
+            Verdict::Hold => (self.due.attempts, Outcome::Snoozed, Next::Again(HOLD_MAX)),
             Verdict::Reject => (tried, Outcome::Rejected, Next::Park(Cause::Rejected)),
             Verdict::Conflict => (
                 self.due.attempts,

@@ -25,6 +25,12 @@ const BATCH_FOR: Duration = Duration::from_millis(50);
 const CONFLICTS_MAX: u32 = 10;
 /// How often an event may lose its own connection although the store answered just before.
 pub(super) const LOSSES_MAX: u32 = 3;
+/// The first wait of a lane whose way out is closed; it doubles up to [`HOLD_MAX`].
+const HOLD_MIN: Duration = Duration::from_millis(50);
+/// The longest wait of a lane whose way out is closed.
+pub(super) const HOLD_MAX: Duration = Duration::from_secs(5);
+/// How often a lane that waits looks whether it is to be given back.
+const HOLD_LOOK: Duration = Duration::from_millis(200);
 /// Process deaths after which the event in hand is parked.
 const CRASHES_PARK: i64 = 3;
 
@@ -35,6 +41,9 @@ pub(super) struct Turn {
     /// Sizes of the next batches, after one has failed.
     narrow: VecDeque<usize>,
     conflicts: u32,
+    /// How long to wait before the next step, and how often in a row that has been needed.
+    hold: Option<Duration>,
+    holds: u32,
     /// One event only, to learn whether the group works again.
     is_probe: bool,
 }
@@ -104,6 +113,8 @@ impl Turn {
             seat,
             narrow: VecDeque::new(),
             conflicts: 0,
+            hold: None,
+            holds: 0,
             is_probe,
         }
     }
@@ -172,8 +183,27 @@ impl Turn {
                 return Err(Halt::Paused);
             }
             rest = &rest[done..];
+            self.hold().await?;
         }
         self.lane().suspects.store(0, Ordering::Release);
+        Ok(())
+    }
+
+    /// Waits while the way out is closed, outside every lock; ends at once when the lane is to be given back.
+    async fn hold(&mut self) -> Result<(), Halt> {
+        let Some(mut left) = self.hold.take() else {
+            return Ok(());
+        };
+        // Waiting is progress: a lane that holds is not stuck.
+        self.lane().took_in_hand(None);
+        while !left.is_zero() && !self.lane().is_leaving.load(Ordering::Acquire) {
+            let wait = left.min(HOLD_LOOK);
+            left -= wait;
+            tokio::select! {
+                () = self.worker.stop.cancelled() => return Err(Halt::Paused),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
         Ok(())
     }
 
@@ -257,12 +287,12 @@ impl Turn {
 
     fn cut(&mut self, rest: &[Stored]) -> Cut {
         let is_external = self.group().spec.effects == Effects::External;
+        let is_batch = self.group().spec.is_batch;
         let most = match self.narrow.pop_front() {
             Some(size) => size,
-            None if is_external || self.is_careful() || self.is_probe => 1,
+            None if (is_external && !is_batch) || self.is_careful() || self.is_probe => 1,
             None => rest.len(),
         };
-        let is_batch = self.group().spec.is_batch;
         let mut cut = Cut {
             todo: Vec::new(),
             skipped: Vec::new(),
@@ -287,6 +317,7 @@ impl Turn {
 
     async fn succeeded(&mut self, rest: &[Stored], handled: &[usize]) {
         self.conflicts = 0;
+        self.holds = 0;
         let fewer = |left: usize| Some(left.saturating_sub(handled.len()));
         let _left = self
             .lane()
@@ -346,6 +377,15 @@ impl Turn {
                     crate::ErrorKind::Store,
                     error.reason,
                 )));
+            }
+            Verdict::Hold if is_alone && !self.is_probe => {
+                let wait = HOLD_MIN * 2_u32.pow(self.holds.min(10));
+                self.hold = Some(wait.min(HOLD_MAX));
+                self.holds += 1;
+                self.narrow.push_front(1);
+                let group = self.group().spec.name;
+                tracing::debug!(group, seq = event.seq, why = error.reason, "holds");
+                return Ok(0);
             }
             _ if self.is_probe => {
                 let flip = self.group().switch().probed(false);
@@ -434,6 +474,7 @@ pub(super) fn stored(row: &LogRow) -> Stored {
         seq: row.seq,
         key: row.key,
         tenant: row.tenant.clone(),
+        origin: row.origin.clone(),
         kind: row.kind.clone(),
         is_muted: row.is_muted,
         recorded_at: row.recorded_at,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use platform_core::clock::Stopwatch;
 use platform_core::store::{Dialect, Row};
 use platform_core::{Key, RetryPolicy, Store};
@@ -27,6 +27,9 @@ use crate::{Error, invoke};
 const CALL_MAX: Duration = Duration::from_secs(10);
 /// How long a batch may be sent before what is confirmed is committed first.
 const SEND_FOR: Duration = Duration::from_secs(5);
+
+/// What a time on the wire can tell apart.
+const TICK: TimeDelta = TimeDelta::microseconds(1);
 
 /// Sends on to one topic.
 struct Relay {
@@ -260,10 +263,14 @@ impl Relay {
 impl Sent {
     /// Stamps an event and remembers it as the last of its key.
     fn stamp(&mut self, event: &Stored) -> Result<Outgoing, HandlerError> {
-        let sent_at = self.now + self.since.elapsed();
+        let predecessor = self.last.get(&event.key).cloned();
+        let now = self.now + self.since.elapsed();
+        // Of one key each is sent later than the one before, whatever the clock does.
+        let least = predecessor.as_ref().map(|before| before.sent_at + TICK);
+        let sent_at = least.map_or(now, |least| now.max(least));
         let stamp = Stamp {
             sent_at,
-            predecessor: self.last.get(&event.key).cloned(),
+            predecessor,
         };
         let envelope = stamp.put(event.envelope.as_ref().clone()).map_err(|e| {
             let error = Error::invalid("the event cannot be stamped").with_source(e);

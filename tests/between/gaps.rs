@@ -1,1 +1,154 @@
-//! To come.
+//! What never comes: it is waited for, passed, and reported by its id; what comes late is marked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use platform_core::{Store, TenantId};
+use platform_events::Service;
+use platform_events::envelope::Envelope;
+use platform_events::transport::memory::Faults;
+use platform_tests::{Database, each_backend, eventually, seeds};
+
+use crate::world::{
+    PATIENCE, World, count, depot, following, foreign, ids, inject, items, moved, shift_clock,
+    versions,
+};
+
+const SHORT_WAIT: Duration = Duration::from_millis(1_500);
+
+async fn missing(service: &Service) -> BTreeSet<String> {
+    let gaps = service.receiving().gaps(None, 200).await.unwrap();
+    gaps.items.into_iter().map(|gap| gap.missing_id).collect()
+}
+
+/// The ids of each item's events in the order in which they were published.
+async fn published(store: &Store) -> BTreeMap<String, Vec<String>> {
+    let rows = store.query("select attributes, data from platform_log order by seq");
+    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows.fetch_all().await.unwrap() {
+        let attributes: String = row.get("attributes").unwrap();
+        let data: Vec<u8> = row.get("data").unwrap();
+        let event = Envelope::from_parts(&attributes, data.into()).unwrap();
+        let key = event.partitionkey().unwrap().to_owned();
+        ids.entry(key).or_default().push(event.id().to_owned());
+    }
+    ids
+}
+
+async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Database) {
+    let world = World::of(database, items().with_gap_wait(SHORT_WAIT)).await;
+    let mut round = seeds(1).next().unwrap();
+    let faults = Faults::rough().with_losses(8);
+    world.broker.disturb(round.draw(), faults);
+    let mut last = [0; 6];
+    for _ in 0..200 {
+        let at = usize::try_from(round.below(6)).unwrap();
+        last[at] += 1;
+        let change = moved(&TenantId::default(), &format!("i{at}"), last[at]);
+        world.publisher().publish(change).await.unwrap();
+    }
+    world.settled().await;
+    // Taken again by the relay, a lost one may have come after all.
+    let here: BTreeSet<String> = ids(&world.to.store).await.into_iter().collect();
+    let mut expected = BTreeSet::new();
+    for (_, chain) in published(&world.from.store).await {
+        for pair in chain.windows(2) {
+            if !here.contains(&pair[0]) && here.contains(&pair[1]) {
+                expected.insert(pair[0].clone());
+            }
+        }
+    }
+    assert!(!expected.is_empty());
+    assert_eq!(missing(world.depot.service()).await, expected);
+    for (item, seen) in versions(&world.to.store).await {
+        assert!(seen.is_sorted_by(|a, b| a < b), "{item}: {seen:?}");
+    }
+    let handled: usize = versions(&world.to.store).await.values().map(Vec::len).sum();
+    assert_eq!(handled, here.len());
+    world.stop().await;
+}
+
+async fn one_that_comes_late_is_appended_and_marked(database: Database) {
+    let (broker, home, depot) = depot(database, items().with_gap_wait(SHORT_WAIT)).await;
+    inject(&broker, following("c", "b"));
+    inject(&broker, following("b", "a"));
+    let waiting = "select count(*) as n from platform_received";
+    eventually(PATIENCE, async || count(&home.store, waiting).await == 2).await;
+    assert!(ids(&home.store).await.is_empty());
+    eventually(PATIENCE, async || ids(&home.store).await == ["b", "c"]).await;
+    assert_eq!(
+        missing(depot.service()).await,
+        BTreeSet::from(["a".to_owned()])
+    );
+    inject(&broker, foreign("a"));
+    eventually(PATIENCE, async || {
+        ids(&home.store).await == ["b", "c", "a!"]
+    })
+    .await;
+    let gaps = depot.service().receiving().gaps(None, 10).await.unwrap();
+    let gap = &gaps.items[0];
+    assert_eq!((gap.topic.as_str(), gap.source.as_str()), ("items", "post"));
+    assert_eq!(gap.followed_by, "b");
+    assert!(gap.arrived_at.is_some());
+    depot.stop().await;
+}
+
+async fn events_that_name_each_other_are_let_through_in_the_end(database: Database) {
+    let wait = Duration::from_millis(400);
+    let (broker, home, depot) = depot(database, items().with_gap_wait(wait)).await;
+    inject(&broker, following("a", "b"));
+    inject(&broker, following("b", "a"));
+    eventually(PATIENCE, async || ids(&home.store).await.len() == 2).await;
+    depot.stop().await;
+}
+
+async fn beyond_the_bound_the_oldest_gaps_are_passed_early(database: Database) {
+    let (broker, home, depot) = depot(database, items().with_waiting_max(3)).await;
+    for at in 0..5 {
+        let event = following(&format!("late-{at}"), &format!("never-{at}"));
+        inject(&broker, event.partitionkey(format!("key-{at}")));
+    }
+    eventually(PATIENCE, async || ids(&home.store).await.len() == 2).await;
+    let waiting = "select count(*) as n from platform_received";
+    assert_eq!(count(&home.store, waiting).await, 3);
+    assert_eq!(missing(depot.service()).await.len(), 2);
+    depot.stop().await;
+}
+
+async fn a_clock_that_jumps_passes_no_gap(database: Database) {
+    let wait = Duration::from_secs(20);
+    let (broker, home, depot) = depot(database, items().with_gap_wait(wait)).await;
+    inject(&broker, following("b", "a"));
+    let waiting = "select count(*) as n from platform_received";
+    eventually(PATIENCE, async || count(&home.store, waiting).await == 1).await;
+    shift_clock(&home.store, 3_600).await;
+    let open = "select max(open_us) as n from platform_subscription";
+    eventually(PATIENCE, async || {
+        count(&home.store, open).await > 2_000_000
+    })
+    .await;
+    assert!(ids(&home.store).await.is_empty());
+    assert!(missing(depot.service()).await.is_empty());
+    depot.stop().await;
+}
+
+async fn what_follows_a_quarantined_event_goes_on(database: Database) {
+    let (broker, home, depot) = depot(database, items()).await;
+    let broken = foreign("a").extension("sentat", "yesterday");
+    inject(&broker, broken);
+    let aside = "select count(*) as n from platform_quarantine";
+    eventually(PATIENCE, async || count(&home.store, aside).await == 1).await;
+    inject(&broker, following("b", "a"));
+    eventually(PATIENCE, async || ids(&home.store).await == ["b"]).await;
+    assert!(missing(depot.service()).await.is_empty());
+    depot.stop().await;
+}
+
+each_backend!(
+    what_is_lost_for_good_is_reported_and_the_rest_in_order,
+    one_that_comes_late_is_appended_and_marked,
+    events_that_name_each_other_are_let_through_in_the_end,
+    beyond_the_bound_the_oldest_gaps_are_passed_early,
+    a_clock_that_jumps_passes_no_gap,
+    what_follows_a_quarantined_event_goes_on,
+);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use platform_core::store::{Migrations, Options, Step};
 use platform_core::{Change, Entity, Store, TenantId};
+use platform_events::envelope::Envelope;
 use platform_events::handler::Registration;
 use platform_events::receiving::Subscription;
 use platform_events::transport::memory::Memory;
@@ -166,7 +167,7 @@ impl Running {
 
     pub(crate) async fn stop(self) {
         // It may have ended by itself.
-        let _ = self.stop.send(());
+        let _sent = self.stop.send(());
         let ended = tokio::time::timeout(PATIENCE, self.task).await;
         ended.unwrap().unwrap().unwrap();
     }
@@ -174,7 +175,7 @@ impl Running {
     /// Drops the run where it stands, and starts another.
     pub(crate) async fn cut_off(self) -> Self {
         self.task.abort();
-        let _ = self.task.await;
+        drop(self.task.await);
         Self::again(self.service)
     }
 }
@@ -264,4 +265,65 @@ pub(crate) async fn versions(store: &Store) -> BTreeMap<String, Vec<u64>> {
 pub(crate) async fn count(store: &Store, sql: &'static str) -> i64 {
     let row = store.query(sql).fetch_one().await.unwrap();
     row.get("n").unwrap()
+}
+
+/// Sets the clock of a database on or back, in seconds.
+pub(crate) async fn shift_clock(store: &Store, secs: i64) {
+    let mut tx = store.begin().await.unwrap();
+    let shift = tx.query("update platform_clock set offset_us = $1");
+    shift.bind(secs * 1_000_000).execute().await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Starts an event as a foreign producer called `post` would write it.
+pub(crate) fn foreign(id: &str) -> platform_events::envelope::Builder {
+    Envelope::builder(id, "post", "note.taken")
+        .tenantid("acme")
+        .partitionkey("note")
+        .json(format!("{{\"of\":\"{id}\"}}"))
+}
+
+/// The same with a stamp that names its predecessor.
+pub(crate) fn following(id: &str, before: &str) -> platform_events::envelope::Builder {
+    let sent_at = chrono::DateTime::<chrono::Utc>::from(std::time::UNIX_EPOCH);
+    let sent_at = sent_at + chrono::TimeDelta::days(30_000);
+    let text = sent_at.to_rfc3339();
+    foreign(id)
+        .extension("predecessor", before)
+        .extension("predecessorsentat", text.as_str())
+        .extension("sentat", text.as_str())
+}
+
+/// Lets the broker deliver a foreign event.
+pub(crate) fn inject(broker: &Memory, event: platform_events::envelope::Builder) {
+    broker.inject(TOPIC, event.build().unwrap().to_json());
+}
+
+/// The ids in the log, in its order; late ones with an exclamation mark.
+pub(crate) async fn ids(store: &Store) -> Vec<String> {
+    let rows = store.query("select attributes, data, late from platform_log order by seq");
+    let rows = rows.fetch_all().await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let attributes: String = row.get("attributes").unwrap();
+            let data: Vec<u8> = row.get("data").unwrap();
+            let event = Envelope::from_parts(&attributes, data.into()).unwrap();
+            let mark = if row.get("late").unwrap() { "!" } else { "" };
+            format!("{}{mark}", event.id())
+        })
+        .collect()
+}
+
+/// Depot alone, fed by hand.
+pub(crate) async fn depot(
+    database: Database,
+    subscription: Subscription,
+) -> (Memory, Home, Running) {
+    let (broker, home) = (Memory::new(), Home::at(database).await);
+    let depot = service("depot", &home, &broker)
+        .handle(track())
+        .receive(subscription);
+    let running = Running::start(depot.build().await.unwrap());
+    subscribed(&broker, "depot").await;
+    (broker, home, running)
 }

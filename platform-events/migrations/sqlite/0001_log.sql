@@ -185,6 +185,7 @@ create table platform_received (
 );
 create index platform_received_predecessor on platform_received (predecessor_key);
 create index platform_received_age on platform_received (subscription, open_us);
+create index platform_received_key on platform_received (key, sent_at);
 
 -- What was received and must not be appended, as it came.
 create table platform_quarantine (

@@ -58,8 +58,6 @@ impl From<platform_core::Error> for Fault {
 /// What a transaction did.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Outcome {
-    /// How many waiting events it took.
-    pub(super) taken: usize,
     /// How many events it appended.
     pub(super) appended: usize,
 }
@@ -143,7 +141,6 @@ impl Receiver {
         let signal = self.signal.clone();
         tx.on_commit(move || signal.published());
         Ok(Outcome {
-            taken: arrivals.len() - work.arrivals.len(),
             appended: records.len(),
         })
     }

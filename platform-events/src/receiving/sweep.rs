@@ -69,15 +69,10 @@ impl Receiver {
         Ok(row.is_some())
     }
 
-    /// Releases as long as there is a full load.
+    /// Releases as long as there is something to release.
     async fn drain(&self, taken: Taken<'_>) -> Result<(), Fault> {
-        loop {
-            let outcome = self.release(taken).await?;
-            let is_full = i64::try_from(outcome.taken).unwrap_or(i64::MAX) >= TAKE_MAX;
-            if !is_full || outcome.appended == 0 {
-                return Ok(());
-            }
-        }
+        while self.release(taken).await?.appended > 0 {}
+        Ok(())
     }
 
     async fn release(&self, taken: Taken<'_>) -> Result<Outcome, Fault> {

@@ -26,7 +26,7 @@ pub(super) enum Taken<'t> {
     Around(&'t [Key]),
     /// Those whose predecessors are known by now, or that are known themselves.
     Ready,
-    /// Those that have waited since this much open time or longer, for an id that does not wait itself.
+    /// Those that have waited for long enough, for an id that does not wait itself; of each key the first.
     Overdue { open_us: i64, gap_wait_us: i64 },
     /// The oldest gaps, whatever their age.
     Oldest(i64),
@@ -156,15 +156,20 @@ const READY: &str = "delete from platform_received where subscription = $1 and i
             or exists (select 1 from platform_quarantine q where q.id_key = r.predecessor_key))
         order by r.sent_at limit $2)
     returning sent_at, received_at, open_us, raw";
+/// Gaps are passed in the sender's order: the first that waits of each key, and what follows it, before the next.
 const OVERDUE: &str = "delete from platform_received where subscription = $1 and id_key in (
         select r.id_key from platform_received r where r.subscription = $1 and r.open_us <= $3
           and (r.open_us <= $4 or not exists (select 1 from platform_received w
             where w.id_key = r.predecessor_key and w.subscription = $1))
+          and not exists (select 1 from platform_received e
+            where e.key = r.key and e.subscription = $1 and e.sent_at < r.sent_at)
         order by r.sent_at limit $2)
     returning sent_at, received_at, open_us, raw";
 const OLDEST: &str = "delete from platform_received where subscription = $1 and id_key in (
         select r.id_key from platform_received r where r.subscription = $1
           and not exists (select 1 from platform_received w
             where w.id_key = r.predecessor_key and w.subscription = $1)
+          and not exists (select 1 from platform_received e
+            where e.key = r.key and e.subscription = $1 and e.sent_at < r.sent_at)
         order by r.open_us, r.sent_at limit $2)
     returning sent_at, received_at, open_us, raw";

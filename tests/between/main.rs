@@ -1,10 +1,6 @@
 //! Stories between services: two databases, a transport that does what brokers do, and what each side makes of it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod competing;
 mod crossing;

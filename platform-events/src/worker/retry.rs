@@ -10,8 +10,9 @@ use platform_core::clock::Stopwatch;
 use tokio::sync::{MutexGuard, OwnedSemaphorePermit};
 
 use super::group::{Group, Lane, locked};
+use super::hold::HOLD_MAX;
 use super::settle::CONFLICT_WAIT;
-use super::turn::{HOLD_MAX, LOSSES_MAX, excused, stored};
+use super::turn::{LOSSES_MAX, excused, stored};
 use super::{Halt, Worker, jitter};
 use crate::blocked::{self, Cause, Due, Next};
 use crate::context::Unit;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use platform_core::clock::Stopwatch;
 
 use super::group::{Group, Lane};
+use super::hold::Hold;
 use super::settle::Done;
 use super::{Halt, Worker};
 use crate::blocked::Cause;
@@ -25,12 +26,6 @@ const BATCH_FOR: Duration = Duration::from_millis(50);
 const CONFLICTS_MAX: u32 = 10;
 /// How often an event may lose its own connection although the store answered just before.
 pub(super) const LOSSES_MAX: u32 = 3;
-/// The first wait of a lane whose way out is closed; it doubles up to [`HOLD_MAX`].
-const HOLD_MIN: Duration = Duration::from_millis(50);
-/// The longest wait of a lane whose way out is closed.
-pub(super) const HOLD_MAX: Duration = Duration::from_secs(5);
-/// How often a lane that waits looks whether it is to be given back.
-const HOLD_LOOK: Duration = Duration::from_millis(200);
 /// Process deaths after which the event in hand is parked.
 const CRASHES_PARK: i64 = 3;
 
@@ -41,9 +36,7 @@ pub(super) struct Turn {
     /// Sizes of the next batches, after one has failed.
     narrow: VecDeque<usize>,
     conflicts: u32,
-    /// How long to wait before the next step, and how often in a row that has been needed.
-    hold: Option<Duration>,
-    holds: u32,
+    hold: Hold,
     /// One event only, to learn whether the group works again.
     is_probe: bool,
 }
@@ -113,8 +106,7 @@ impl Turn {
             seat,
             narrow: VecDeque::new(),
             conflicts: 0,
-            hold: None,
-            holds: 0,
+            hold: Hold::default(),
             is_probe,
         }
     }
@@ -183,27 +175,10 @@ impl Turn {
                 return Err(Halt::Paused);
             }
             rest = &rest[done..];
-            self.hold().await?;
+            let (lane, stop) = (&self.seat.lane, &self.worker.stop);
+            self.hold.wait(lane, stop).await?;
         }
         self.lane().suspects.store(0, Ordering::Release);
-        Ok(())
-    }
-
-    /// Waits while the way out is closed, outside every lock; ends at once when the lane is to be given back.
-    async fn hold(&mut self) -> Result<(), Halt> {
-        let Some(mut left) = self.hold.take() else {
-            return Ok(());
-        };
-        // Waiting is progress: a lane that holds is not stuck.
-        self.lane().took_in_hand(None);
-        while !left.is_zero() && !self.lane().is_leaving.load(Ordering::Acquire) {
-            let wait = left.min(HOLD_LOOK);
-            left -= wait;
-            tokio::select! {
-                () = self.worker.stop.cancelled() => return Err(Halt::Paused),
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
         Ok(())
     }
 
@@ -317,7 +292,7 @@ impl Turn {
 
     async fn succeeded(&mut self, rest: &[Stored], handled: &[usize]) {
         self.conflicts = 0;
-        self.holds = 0;
+        self.hold.end();
         let fewer = |left: usize| Some(left.saturating_sub(handled.len()));
         let _left = self
             .lane()
@@ -379,12 +354,8 @@ impl Turn {
                 )));
             }
             Verdict::Hold if is_alone && !self.is_probe => {
-                let wait = HOLD_MIN * 2_u32.pow(self.holds.min(10));
-                self.hold = Some(wait.min(HOLD_MAX));
-                self.holds += 1;
+                self.hold.again(event.seq, &error.reason);
                 self.narrow.push_front(1);
-                let group = self.group().spec.name;
-                tracing::debug!(group, seq = event.seq, why = error.reason, "holds");
                 return Ok(0);
             }
             _ if self.is_probe => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use platform_core::{Store, TenantId};
 use platform_events::Service;
 use platform_events::envelope::Envelope;
+use platform_events::receiving::Gap;
 use platform_events::transport::memory::Faults;
 use platform_tests::{Database, each_backend, eventually, seeds};
 
@@ -16,23 +17,35 @@ use crate::world::{
 
 const SHORT_WAIT: Duration = Duration::from_millis(1_500);
 
-async fn missing(service: &Service) -> BTreeSet<String> {
+/// The ids of the gaps that were passed: those that are missing still, and those that came late.
+async fn gaps(service: &Service) -> (BTreeSet<String>, BTreeSet<String>) {
     let gaps = service.receiving().gaps(None, 200).await.unwrap();
-    gaps.items.into_iter().map(|gap| gap.missing_id).collect()
+    let (late, missing): (Vec<_>, Vec<_>) = gaps
+        .items
+        .into_iter()
+        .partition(|gap| gap.arrived_at.is_some());
+    let ids = |gaps: Vec<Gap>| gaps.into_iter().map(|gap| gap.missing_id).collect();
+    (ids(missing), ids(late))
 }
 
-/// The ids of each item's events in the order in which they were published.
-async fn published(store: &Store) -> BTreeMap<String, Vec<String>> {
-    let rows = store.query("select attributes, data from platform_log order by seq");
-    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in rows.fetch_all().await.unwrap() {
+async fn missing(service: &Service) -> BTreeSet<String> {
+    gaps(service).await.0
+}
+
+const ALL: &str = "select attributes, data from platform_log order by seq";
+const PUNCTUAL: &str = "select attributes, data from platform_log where not late order by seq";
+
+/// The events of each key in the order of a log.
+async fn events(store: &Store, sql: &'static str) -> BTreeMap<String, Vec<Envelope>> {
+    let mut events: BTreeMap<String, Vec<Envelope>> = BTreeMap::new();
+    for row in store.query(sql).fetch_all().await.unwrap() {
         let attributes: String = row.get("attributes").unwrap();
         let data: Vec<u8> = row.get("data").unwrap();
         let event = Envelope::from_parts(&attributes, data.into()).unwrap();
         let key = event.partitionkey().unwrap().to_owned();
-        ids.entry(key).or_default().push(event.id().to_owned());
+        events.entry(key).or_default().push(event);
     }
-    ids
+    events
 }
 
 async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Database) {
@@ -48,20 +61,28 @@ async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Datab
         world.publisher().publish(change).await.unwrap();
     }
     world.settled().await;
-    // Taken again by the relay, a lost one may have come after all.
-    let here: BTreeSet<String> = ids(&world.to.store).await.into_iter().collect();
+    // Sent again by the relay, a lost one may have come after all.
+    let here: BTreeSet<String> = events(&world.to.store, ALL)
+        .await
+        .values()
+        .flatten()
+        .map(|event| event.id().to_owned())
+        .collect();
     let mut expected = BTreeSet::new();
-    for (_, chain) in published(&world.from.store).await {
+    for chain in events(&world.from.store, ALL).await.values() {
         for pair in chain.windows(2) {
-            if !here.contains(&pair[0]) && here.contains(&pair[1]) {
-                expected.insert(pair[0].clone());
+            if !here.contains(pair[0].id()) && here.contains(pair[1].id()) {
+                expected.insert(pair[0].id().to_owned());
             }
         }
     }
     assert!(!expected.is_empty());
-    assert_eq!(missing(world.depot.service()).await, expected);
-    for (item, seen) in versions(&world.to.store).await {
-        assert!(seen.is_sorted_by(|a, b| a < b), "{item}: {seen:?}");
+    let (missing, late) = gaps(world.depot.service()).await;
+    assert_eq!(missing, expected);
+    assert!(late.is_subset(&here));
+    for (key, chain) in events(&world.to.store, PUNCTUAL).await {
+        let versions: Vec<_> = chain.iter().map(Envelope::entityversion).collect();
+        assert!(versions.is_sorted_by(|a, b| a < b), "{key}: {versions:?}");
     }
     let handled: usize = versions(&world.to.store).await.values().map(Vec::len).sum();
     assert_eq!(handled, here.len());

@@ -42,6 +42,10 @@ async fn every_bad_delivery_is_kept_with_its_reason(database: Database) {
             plain("time", "\"sentat\":\"yesterday\","),
             "sentat is no time",
         ),
+        (
+            plain("ahead", "\"sentat\":\"2999-01-01T00:00:00Z\","),
+            "a day ahead",
+        ),
         (plain("half", "\"predecessor\":\"other\","), "come together"),
         (
             following("itself", "itself").build().unwrap().to_json(),
@@ -143,7 +147,36 @@ async fn one_that_cannot_be_stored_does_not_hold_up_its_batch(database: Database
     depot.stop().await;
 }
 
+async fn a_full_quarantine_pauses_receiving_until_there_is_room(database: Database) {
+    let (broker, home, depot) = depot(database, items().with_quarantine_max(2)).await;
+    for id in ["a", "b", "c"] {
+        inject(&broker, foreign(id).extension("sentat", "yesterday"));
+        let is_idle = async || broker.is_idle() || id == "c";
+        eventually(PATIENCE, is_idle).await;
+    }
+    let is_paused = async || {
+        let reasons = depot.service().health().reasons;
+        reasons.iter().any(|why| why.contains("quarantine is full"))
+    };
+    eventually(PATIENCE, is_paused).await;
+    inject(&broker, foreign("good"));
+    assert!(ids(&home.store).await.is_empty());
+    let receiving = depot.service().receiving();
+    let first = aside(&depot).await[0].id;
+    assert_eq!(receiving.remove(&[first]).await.unwrap(), 1);
+    eventually(PATIENCE, async || ids(&home.store).await == ["good"]).await;
+    eventually(PATIENCE, async || !is_paused().await).await;
+    let kept = aside(&depot).await;
+    let kept: Vec<_> = kept
+        .iter()
+        .filter_map(|kept| kept.event_id.as_deref())
+        .collect();
+    assert_eq!(kept, ["b", "c"]);
+    depot.stop().await;
+}
+
 each_backend!(
+    a_full_quarantine_pauses_receiving_until_there_is_room,
     every_bad_delivery_is_kept_with_its_reason,
     other_content_under_a_known_id_is_kept_beside_the_first,
     one_that_cannot_be_stored_does_not_hold_up_its_batch,

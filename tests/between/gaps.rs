@@ -7,12 +7,13 @@ use platform_core::{Store, TenantId};
 use platform_events::Service;
 use platform_events::envelope::Envelope;
 use platform_events::receiving::Gap;
-use platform_events::transport::memory::Faults;
+use platform_events::retention::Retention;
+use platform_events::transport::memory::{Faults, Memory};
 use platform_tests::{Database, each_backend, eventually, seeds};
 
 use crate::world::{
-    PATIENCE, World, count, depot, following, foreign, ids, inject, items, moved, shift_clock,
-    versions,
+    Home, PATIENCE, Running, World, count, depot, following, foreign, ids, inject, items, moved,
+    service, shift_clock, subscribed, track, versions,
 };
 
 const SHORT_WAIT: Duration = Duration::from_millis(1_500);
@@ -91,8 +92,9 @@ async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Datab
 
 async fn one_that_comes_late_is_appended_and_marked(database: Database) {
     let (broker, home, depot) = depot(database, items().with_gap_wait(SHORT_WAIT)).await;
+    let b = following("b", "a");
     inject(&broker, following("c", "b"));
-    inject(&broker, following("b", "a"));
+    inject(&broker, b);
     let waiting = "select count(*) as n from platform_received";
     eventually(PATIENCE, async || count(&home.store, waiting).await == 2).await;
     assert!(ids(&home.store).await.is_empty());
@@ -165,7 +167,60 @@ async fn what_follows_a_quarantined_event_goes_on(database: Database) {
     depot.stop().await;
 }
 
+/// Lets a partition hold ten positions, so that a story fills a few; SQLite needs none.
+async fn small_partitions(store: &Store) {
+    if store.postgres().is_some() {
+        let mut tx = store.begin().await.unwrap();
+        for sql in [
+            "update platform_meta set value = '10' where name = 'partition_rows'",
+            "drop table platform_log_0_1000000, platform_log_1000000_2000000",
+            "select platform_log_partition(0)",
+        ] {
+            tx.query(sql).execute().await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+}
+
+async fn what_retention_has_removed_is_not_waited_for(database: Database) {
+    let (broker, home) = (Memory::new(), Home::at(database).await);
+    let wired = || {
+        service("depot", &home, &broker)
+            .handle(track())
+            .receive(items())
+    };
+    wired().build().await.unwrap();
+    small_partitions(&home.store).await;
+    let depot = Running::start(wired().build().await.unwrap());
+    subscribed(&broker, "depot").await;
+    let sent_at = platform_core::clock::now().to_rfc3339();
+    inject(&broker, foreign("a").extension("sentat", sent_at));
+    eventually(PATIENCE, async || ids(&home.store).await.len() == 1).await;
+    let successor = following("successor", "a");
+    shift_clock(&home.store, 1).await;
+    // They are a second younger, and fill the first partitions.
+    for at in 0..30 {
+        inject(&broker, foreign(&format!("filler-{at}")));
+    }
+    eventually(PATIENCE, async || ids(&home.store).await.len() == 31).await;
+    // The sender's next event of the key was sent long after.
+    shift_clock(&home.store, 60).await;
+    inject(&broker, foreign("newer"));
+    let trim = Retention::keep(Duration::from_secs(30));
+    let is_gone = async || {
+        depot.service().trim(&trim).await.unwrap();
+        !ids(&home.store).await.contains(&"filler-15".to_owned())
+    };
+    eventually(PATIENCE, is_gone).await;
+    inject(&broker, successor);
+    let is_here = async || ids(&home.store).await.contains(&"successor".to_owned());
+    eventually(PATIENCE, is_here).await;
+    assert!(missing(depot.service()).await.is_empty());
+    depot.stop().await;
+}
+
 each_backend!(
+    what_retention_has_removed_is_not_waited_for,
     what_is_lost_for_good_is_reported_and_the_rest_in_order,
     one_that_comes_late_is_appended_and_marked,
     events_that_name_each_other_are_let_through_in_the_end,

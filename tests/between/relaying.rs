@@ -44,7 +44,12 @@ async fn an_outage_parks_nothing_and_counts_no_attempt(database: Database) {
     let before = world.broker.published();
     send(&world.publisher(), "a", 4, 20).await;
     // The relay has met the outage: its lane waits with the first of them.
-    let paused = async || !world.depot.service().health().reasons.is_empty();
+    let paused = async || {
+        let reasons = world.post.service().health().reasons;
+        reasons
+            .iter()
+            .any(|why| why.starts_with("relay-items is paused"))
+    };
     eventually(PATIENCE, paused).await;
     assert_eq!(world.broker.published(), before);
     assert_eq!(count(&world.from.store, BLOCKED).await, 0);

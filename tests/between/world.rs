@@ -285,9 +285,7 @@ pub(crate) fn foreign(id: &str) -> platform_events::envelope::Builder {
 
 /// The same with a stamp that names its predecessor.
 pub(crate) fn following(id: &str, before: &str) -> platform_events::envelope::Builder {
-    let sent_at = chrono::DateTime::<chrono::Utc>::from(std::time::UNIX_EPOCH);
-    let sent_at = sent_at + chrono::TimeDelta::days(30_000);
-    let text = sent_at.to_rfc3339();
+    let text = platform_core::clock::now().to_rfc3339();
     foreign(id)
         .extension("predecessor", before)
         .extension("predecessorsentat", text.as_str())

@@ -193,8 +193,8 @@ impl Receiver {
         Ok(())
     }
 
-    /// Before which moment of ours a predecessor is not waited for: when the subscription began, or what
-    /// retention has left begins. Asked only if something is missing.
+    /// Before which moment of ours a predecessor is not waited for: when the subscription began, or the
+    /// newest of what retention has removed was recorded. Asked only if something is missing.
     async fn horizon(
         &self,
         tx: &mut Tx,
@@ -207,9 +207,12 @@ impl Receiver {
         if !before.any(|key| is_missing(&key)) {
             return Ok(began_at);
         }
-        let row = tx.query(OLDEST).fetch_optional().await?;
-        let oldest = row.map(|row| row.get("recorded_at")).transpose()?;
-        Ok(oldest.map_or(began_at, |oldest: DateTime<Utc>| oldest.max(began_at)))
+        let Some(row) = tx.query(TRIMMED_UNTIL).fetch_optional().await? else {
+            return Ok(began_at);
+        };
+        let until = row.get::<String>("value")?.parse().ok();
+        let until = until.and_then(DateTime::from_timestamp_micros);
+        Ok(until.map_or(began_at, |until| until.max(began_at)))
     }
 
     fn plan(
@@ -330,9 +333,7 @@ const LAG: &str = "insert into platform_sender (subscription, source, lag_us) va
     on conflict (subscription, source) do update set lag_us =
         case when excluded.lag_us < platform_sender.lag_us then excluded.lag_us else platform_sender.lag_us end
     returning lag_us";
-/// The oldest row, where retention has removed some.
-const OLDEST: &str = "select l.recorded_at from platform_log l, platform_meta m
-    where m.name = 'trimmed_to' and m.value <> '0' order by l.seq limit 1";
+const TRIMMED_UNTIL: &str = "select value from platform_meta where name = 'trimmed_until'";
 const GAP: &str = "insert into platform_gap
     (subscription, scope, source, missing_id, id_key, tenant, followed_by, passed_at)
     values ($1, $2, $3, $4, $5, $6, $7, (select now from platform_time)) on conflict (id_key) do nothing";

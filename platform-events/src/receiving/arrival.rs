@@ -118,6 +118,11 @@ impl Receiver {
     /// Decides every column of a received event; its payload stays what it is, byte for byte.
     pub(super) fn arrival(&self, envelope: &Envelope, raw: &Bytes) -> Result<Arrival, String> {
         let stamp = Stamp::read(envelope).map_err(|fault| fault.to_string())?;
+        if let Some(stamp) = &stamp {
+            stamp
+                .check(clock::now())
+                .map_err(|fault| fault.to_string())?;
+        }
         let tenant = tenant(envelope)?;
         let (source, id) = (envelope.source(), envelope.id());
         let correlation_id = envelope.correlationid().unwrap_or(id);

@@ -28,8 +28,8 @@ use crate::transport::Capabilities;
 const GAP_WAIT: Duration = Duration::from_secs(600);
 /// How many events may wait for others unless a subscription says otherwise.
 const WAITING_MAX: u32 = 100_000;
-/// How many deliveries of a subscription may lie in quarantine.
-const QUARANTINE_MAX: i64 = 10_000;
+/// How many deliveries may lie in quarantine unless a subscription says otherwise.
+const QUARANTINE_MAX: u32 = 10_000;
 
 /// What a service receives, and whom it trusts for it.
 ///
@@ -47,6 +47,7 @@ pub struct Subscription {
     scope: Option<String>,
     gap_wait: Duration,
     waiting_max: u32,
+    quarantine_max: u32,
 }
 
 impl Subscription {
@@ -59,6 +60,7 @@ impl Subscription {
             scope: None,
             gap_wait: GAP_WAIT,
             waiting_max: WAITING_MAX,
+            quarantine_max: QUARANTINE_MAX,
         }
     }
 
@@ -92,6 +94,13 @@ impl Subscription {
     /// passed early and reported.
     pub fn with_waiting_max(mut self, waiting_max: u32) -> Self {
         self.waiting_max = waiting_max;
+        self
+    }
+
+    /// Sets how many deliveries may lie in quarantine, 10,000 unless set; beyond it receiving pauses, the service's
+    /// health says so, and the deliveries wait at the broker until somebody makes room.
+    pub fn with_quarantine_max(mut self, quarantine_max: u32) -> Self {
+        self.quarantine_max = quarantine_max;
         self
     }
 
@@ -136,8 +145,8 @@ impl Subscription {
                 self.gap_wait, transport.redelivery_after
             ));
         }
-        if self.waiting_max == 0 {
-            return wrong("lets nothing wait; set `.with_waiting_max(…)` to 1 or more".to_owned());
+        if self.waiting_max == 0 || self.quarantine_max == 0 {
+            return wrong("keeps nothing aside; set its bounds to 1 or more".to_owned());
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use platform_core::{Key, Tx};
 
 use super::appending::Fault;
 use super::arrival::Refusal;
-use super::{QUARANTINE_MAX, receiver::Receiver};
+use super::receiver::Receiver;
 
 /// The longest reason and name kept, in bytes.
 const TEXT_MAX: usize = 2_000;
@@ -17,7 +17,8 @@ impl Receiver {
         }
         let row = tx.query(COUNT).bind(self.name).fetch_one().await?;
         let there: i64 = row.get("n")?;
-        if there + i64::try_from(refusals.len()).unwrap_or(i64::MAX) > QUARANTINE_MAX {
+        // Where there is room for one there is room for its batch: none may be too large for an empty one.
+        if there >= i64::from(self.subscription.quarantine_max) {
             return Err(Fault::Full);
         }
         for refusal in refusals {

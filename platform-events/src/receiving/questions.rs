@@ -28,7 +28,7 @@ pub struct SubscriptionState {
     pub began_at: DateTime<Utc>,
     /// Events that wait for their predecessors.
     pub waiting: i64,
-    /// Deliveries in quarantine; at 10,000 receiving pauses.
+    /// Deliveries in quarantine; beyond the subscription's bound receiving pauses.
     pub quarantined: i64,
     /// Gaps that were passed and whose missing event has not come since.
     pub gaps: i64,
@@ -61,7 +61,8 @@ pub struct Gap {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
-    id: i64,
+    /// Its number, by which it can be [removed](Receiving::remove).
+    pub id: i64,
     /// The topic.
     pub topic: String,
     /// When it came.
@@ -132,6 +133,25 @@ impl Receiving {
         }))
     }
 
+    /// Removes deliveries from quarantine for good, and returns how many they were. What names one of them as its
+    /// predecessor and comes later waits for it.
+    ///
+    /// # Errors
+    /// The store's.
+    ///
+    /// # Cancel safety
+    /// Dropped, all of them are removed or none is.
+    pub async fn remove(&self, ids: &[i64]) -> Result<u64, Error> {
+        let mut tx = self.store.begin().await?;
+        let mut removed = 0;
+        for id in ids {
+            let remove = tx.query(REMOVE).bind(self.prefix.as_str()).bind(*id);
+            removed += remove.execute().await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
+    }
+
     async fn page(
         &self,
         sql: &'static str,
@@ -186,3 +206,5 @@ const GAPS: &str = "select id, substr(subscription, length($1) + 1) as topic, so
 const QUARANTINE: &str = "select id, substr(subscription, length($1) + 1) as topic, received_at, reason, source,
     event_id, raw
     from platform_quarantine where substr(subscription, 1, length($1)) = $1 and id > $2 order by id limit $3";
+const REMOVE: &str = "delete from platform_quarantine
+    where substr(subscription, 1, length($1)) = $1 and id = $2";

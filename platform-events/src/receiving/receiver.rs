@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use platform_core::Key;
 use platform_core::clock::Stopwatch;
+use platform_core::store::Dialect;
 use tokio_util::sync::CancellationToken;
 
 use super::Subscription;
@@ -214,7 +215,11 @@ impl Receiver {
             own: contents.own,
             taken: Taken::Around(&keys),
         };
-        match self.insist(&work, stop).await {
+        let mut ended = self.insist(&work, stop).await;
+        if ended.is_err() && self.has_made_room().await {
+            ended = self.insist(&work, stop).await;
+        }
+        match ended {
             Ok(Next::On) => {}
             Ok(Next::Stop) => return Next::Stop,
             Err(error) => {
@@ -236,6 +241,12 @@ impl Receiver {
             }
         }
         Next::On
+    }
+
+    /// Makes partitions ahead of the log, whose absence looks like a refusal; answers whether it is worth a try.
+    async fn has_made_room(&self) -> bool {
+        let store = self.log.store();
+        store.dialect() == Dialect::Postgres && store.query(ROOM).fetch_one().await.is_ok()
     }
 
     /// Appends each delivery by itself; what the store refuses even then is put aside.
@@ -338,5 +349,7 @@ impl Receiver {
     }
 }
 
+const ROOM: &str = "select platform_log_partition(last_value + greatest(1000,
+        (select value::bigint from platform_meta where name = 'partition_rows'))) from platform_log_seq";
 const BEGIN: &str = "insert into platform_subscription (name, began_at, swept_at)
     values ($1, (select now from platform_time), (select now from platform_time)) on conflict (name) do nothing";

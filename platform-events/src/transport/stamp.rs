@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::envelope::{Envelope, EnvelopeError};
 
@@ -36,6 +36,7 @@ pub(crate) struct Predecessor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StampFault {
     Time(&'static str),
+    Ahead,
     Incomplete,
     Itself,
     LongId,
@@ -45,6 +46,7 @@ impl fmt::Display for StampFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Time(name) => write!(f, "{name} is no time in RFC 3339"),
+            Self::Ahead => write!(f, "{SENT_AT} is more than a day ahead"),
             Self::Incomplete => write!(
                 f,
                 "{PREDECESSOR}, {PREDECESSOR_SENT_AT} and {SENT_AT} come together or not at all"
@@ -55,7 +57,19 @@ impl fmt::Display for StampFault {
     }
 }
 
+/// How far a sender's clock may be ahead: one event from the far future would spoil the comparison of the two
+/// clocks for good.
+const AHEAD_MAX: TimeDelta = TimeDelta::hours(24);
+
 impl Stamp {
+    /// Refuses a sender whose clock is no clock. `now` is only as good as two clocks a day apart need it.
+    pub(crate) fn check(&self, now: DateTime<Utc>) -> Result<(), StampFault> {
+        if self.sent_at > now + AHEAD_MAX {
+            return Err(StampFault::Ahead);
+        }
+        Ok(())
+    }
+
     /// Puts the stamp onto an event; one that was there is replaced.
     pub(crate) fn put(&self, envelope: Envelope) -> Result<Envelope, EnvelopeError> {
         let envelope = envelope

@@ -32,9 +32,9 @@ impl Hold {
         self.times += 1;
     }
 
-    /// The way out is open.
-    pub(super) fn end(&mut self) {
-        self.times = 0;
+    /// The way out is open; answers whether it was closed before.
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(&mut self.times) > 0
     }
 
     /// Waits if that is needed; the caller holds no lock.

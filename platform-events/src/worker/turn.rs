@@ -290,9 +290,17 @@ impl Turn {
         cut
     }
 
+    /// Says in the service's health why a lane holds, or that it goes on.
+    fn say_held(&self, why: Option<&str>) {
+        let name = self.group().spec.name;
+        self.worker.vitals.paused(name, why);
+    }
+
     async fn succeeded(&mut self, rest: &[Stored], handled: &[usize]) {
         self.conflicts = 0;
-        self.hold.end();
+        if self.hold.end() {
+            self.say_held(None);
+        }
         let fewer = |left: usize| Some(left.saturating_sub(handled.len()));
         let _left = self
             .lane()
@@ -355,6 +363,7 @@ impl Turn {
             }
             Verdict::Hold if is_alone && !self.is_probe => {
                 self.hold.again(event.seq, &error.reason);
+                self.say_held(Some(&error.reason));
                 self.narrow.push_front(1);
                 return Ok(0);
             }

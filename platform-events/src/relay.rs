@@ -321,3 +321,24 @@ const RECORD_POSTGRES: &str = "insert into platform_relayed (relay, topic, key, 
     select $1, $2, key, last_id, timestamptz 'epoch' + sent_us * interval '1 microsecond'
     from json_to_recordset($3::json) as r(key uuid, last_id text, sent_us bigint)
     on conflict (relay, topic, key) do update set last_id = excluded.last_id, sent_at = excluded.sent_at";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_names_of_relays_never_change() {
+        for (topic, name) in [
+            ("items", "relay-items"),
+            ("Shop.Orders_v1", "relay-shop-orders-v1"),
+        ] {
+            assert_eq!(group_name(topic), name);
+        }
+    }
+
+    #[test]
+    fn a_lasting_name_is_kept_once() {
+        let (first, second) = (lasting("name".to_owned()), lasting("name".to_owned()));
+        assert!(std::ptr::eq(first, second));
+    }
+}

@@ -162,6 +162,7 @@ impl Context<'_> {
     pub fn publish_for<T>(&mut self, cause: &Received<T>, event: impl IntoCaused) {
         let cause = CausedBy {
             event: Arc::clone(&cause.envelope),
+            scope: cause.origin.clone(),
             group: Arc::clone(&self.cause.group),
             again: self.cause.again,
         };
@@ -181,6 +182,7 @@ impl Context<'_> {
         Key::of(
             "effect",
             &[
+                self.cause.scope.as_bytes(),
                 event.source().as_bytes(),
                 event.id().as_bytes(),
                 self.cause.group.as_bytes(),

@@ -101,6 +101,8 @@ impl<T: Entity> Input for EntityChanged<T> {
 pub struct Received<T> {
     value: T,
     pub(crate) envelope: Arc<Envelope>,
+    /// The trust scope that it was received under; empty for an event of this service.
+    pub(crate) origin: String,
     tenant: TenantId,
     position: i64,
     recorded_at: DateTime<Utc>,
@@ -117,6 +119,7 @@ impl<T: Input> Received<T> {
             value: T::decode(&stored.envelope)?,
             tenant,
             envelope: Arc::clone(&stored.envelope),
+            origin: stored.origin.clone(),
             position: stored.seq,
             recorded_at: stored.recorded_at,
             is_muted: stored.is_muted,
@@ -191,6 +194,7 @@ pub(crate) struct Stored {
     pub(crate) seq: i64,
     pub(crate) key: platform_core::Key,
     pub(crate) tenant: String,
+    pub(crate) origin: String,
     pub(crate) kind: String,
     pub(crate) is_muted: bool,
     /// By which replay it is handled again.
@@ -212,6 +216,7 @@ impl Stored {
             seq: row.seq,
             key: row.key,
             tenant: row.tenant.clone(),
+            origin: row.origin.clone(),
             kind: row.kind.clone(),
             is_muted: row.is_muted,
             again: None,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../docs/lib.md")]
 
 mod blocked;
+mod builder;
 pub mod consequence;
 mod context;
 mod decision;
@@ -23,7 +24,9 @@ pub mod parking;
 mod pattern;
 mod publisher;
 pub mod questions;
+pub mod receiving;
 mod registry;
+mod relay;
 pub mod replay;
 pub mod retention;
 mod runs;
@@ -36,8 +39,11 @@ pub mod status;
 mod subscription;
 #[cfg(feature = "test-kit")]
 pub mod test_kit;
+pub mod transport;
+mod ways;
 mod worker;
 
+pub use builder::Builder;
 pub use context::Context;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
@@ -46,6 +52,6 @@ pub use input::{EntityChanged, Received};
 pub use outcome::{Reject, snooze};
 pub use platform_core_macros::Event;
 pub use publisher::{Published, Publisher};
-pub use service::{Builder, Service};
+pub use service::Service;
 #[cfg(feature = "signal")]
 pub use signals::shutdown_signal;

@@ -26,6 +26,8 @@ pub enum Verdict {
     Unavailable,
     /// Another transaction was in the way: repeat at once.
     Conflict,
+    /// The way out is closed, for this event and all behind it: the lane waits, and nothing is counted.
+    Hold,
 }
 
 impl HandlerError {

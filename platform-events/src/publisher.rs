@@ -35,6 +35,8 @@ pub enum Published {
 #[derive(Debug, Clone)]
 pub(crate) struct CausedBy {
     pub(crate) event: Arc<Envelope>,
+    /// The trust scope of the event: a foreign one never takes the place of a local one.
+    pub(crate) scope: String,
     /// The first name of the group that handles.
     pub(crate) group: Arc<str>,
     /// By which replay the event is handled again.
@@ -199,6 +201,8 @@ impl Publisher {
             occurred_at: envelope.time().unwrap_or_else(clock::now),
             depth: i16::try_from(envelope.depth().unwrap_or(0)).unwrap_or(i16::MAX),
             is_muted: envelope.is_muted(),
+            origin: String::new(),
+            is_late: false,
             attributes: envelope.attributes(),
             data: envelope.data().clone(),
             is_caused: matches!(draft.identity, Identity::Caused),
@@ -235,6 +239,7 @@ impl Publisher {
                 let replay = cause.again.map(|again| again.number.to_string());
                 let nth = nth.to_string();
                 let mut fields = vec![
+                    cause.scope.as_bytes(),
                     cause.event.source().as_bytes(),
                     cause.event.id().as_bytes(),
                     cause.group.as_bytes(),
@@ -343,7 +348,7 @@ impl Publisher {
     }
 
     /// Content is what the event says; never when, by whom, or on which path it came.
-    fn content_hash(&self, envelope: &Envelope) -> Vec<u8> {
+    pub(crate) fn content_hash(&self, envelope: &Envelope) -> Vec<u8> {
         let version = envelope.entityversion().map(|version| version.to_string());
         let parts: [&[u8]; 7] = [
             envelope.event_type().as_bytes(),
@@ -360,7 +365,15 @@ impl Publisher {
 
 /// What keeps events in order: the tenant's partition key. An event without one stands alone, under its own id.
 pub(crate) fn lane_key(tenant: &TenantId, key: &str) -> Key {
-    Key::of("lane", &[b"", tenant.as_str().as_bytes(), key.as_bytes()])
+    scoped_key("", tenant, key)
+}
+
+/// As [`lane_key`], for what was received under a trust scope.
+pub(crate) fn scoped_key(scope: &str, tenant: &TenantId, key: &str) -> Key {
+    Key::of(
+        "lane",
+        &[scope.as_bytes(), tenant.as_str().as_bytes(), key.as_bytes()],
+    )
 }
 
 /// The longest idempotency key, in bytes.

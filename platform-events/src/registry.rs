@@ -37,6 +37,8 @@ pub(crate) struct Spec {
     pub(crate) is_batch: bool,
     /// The name that its group was made under; the ids of what it publishes contain it.
     pub(crate) identity: Arc<str>,
+    /// It sends on what this service originated, and passes over what was received.
+    pub(crate) is_relay: bool,
 }
 
 impl Spec {
@@ -113,6 +115,7 @@ impl Registration {
             start,
             is_batch: false,
             identity: H::NAME.into(),
+            is_relay: false,
         };
         Self {
             spec,
@@ -132,6 +135,7 @@ impl Registration {
             start,
             is_batch: true,
             identity: H::NAME.into(),
+            is_relay: false,
         };
         Self {
             spec,
@@ -222,6 +226,7 @@ impl<H: BatchHandler> Erased for Batch<H> {
 fn cause(spec: &Spec, stored: &Stored) -> CausedBy {
     CausedBy {
         event: Arc::clone(&stored.envelope),
+        scope: stored.origin.clone(),
         group: Arc::clone(&spec.identity),
         again: stored.again,
     }

@@ -1,6 +1,5 @@
 //! The service: a store, its handlers and consequences, run together.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -9,38 +8,22 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use platform_core::{Actor, Store};
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::consequence::{Consequence, Ledger, Runner, Wiring};
-use platform_core::store::{Dialect, Migrations, Step};
-use platform_core::{Actor, Store};
-
+use crate::builder::Builder;
+use crate::consequence::{Ledger, Runner};
 use crate::decision::Decision;
 use crate::health::Vitals;
-use crate::log::Log;
-use crate::overview;
 use crate::parking::Parking;
 use crate::publisher::Publisher;
-use crate::registry::Registration;
+use crate::receiving::{Receiver, Receiving};
 use crate::replay::{self, Replay, Replaying};
 use crate::retention::{self, Retention, Trimmed};
-use crate::signal::Signal;
 use crate::status::{Health, Overview, Runs};
-use crate::worker::{Parts, Settings, Worker};
-use crate::{Error, ErrorKind, groups};
-
-/// The tables of this crate.
-const MIGRATIONS: Migrations = Migrations {
-    set: "platform-events",
-    steps: &[Step {
-        version: 1,
-        name: "log",
-        admits: 1,
-        sqlite: include_str!("../migrations/sqlite/0001_log.sql"),
-        postgres: include_str!("../migrations/postgres/0001_log.sql"),
-    }],
-};
+use crate::worker::{Parts, Worker};
+use crate::{Error, ErrorKind, groups, overview};
 
 /// How long after the drain its last part may take: what was cut short undoes itself, lanes are given back.
 const LAST: Duration = Duration::from_secs(5);
@@ -51,39 +34,15 @@ const SETTLED_EVERY: Duration = Duration::from_millis(20);
 pub struct Service {
     pub(crate) parts: Parts,
     pub(crate) ledgers: Vec<Arc<dyn Ledger>>,
-    runners: Vec<Arc<dyn Runner>>,
-    is_running: AtomicBool,
-}
-
-/// Collects the parts of a [`Service`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until it is built"]
-pub struct Builder {
-    name: String,
-    store: Store,
-    wiring: Wiring,
-    lease: Duration,
-    drain: Duration,
-    keep_runs: Duration,
+    pub(crate) runners: Vec<Arc<dyn Runner>>,
+    pub(crate) receivers: Vec<Arc<Receiver>>,
+    pub(crate) is_running: AtomicBool,
 }
 
 impl Service {
     /// Starts to wire the service `name`, which its events carry as their source.
     pub fn builder(name: &str, store: Store) -> Builder {
-        let is_embedded = store.dialect() == Dialect::Sqlite;
-        Builder {
-            name: name.to_owned(),
-            store,
-            wiring: Wiring::default(),
-            // One machine: a successor need not wait long for the lease of a process that was killed.
-            lease: if is_embedded {
-                Duration::from_secs(3)
-            } else {
-                Duration::from_secs(10)
-            },
-            drain: Duration::from_secs(30),
-            keep_runs: Duration::from_hours(72),
-        }
+        Builder::new(name, store)
     }
 
     /// Returns the publisher of this service's events.
@@ -124,6 +83,14 @@ impl Service {
             tasks.push(tokio::spawn(async move {
                 runner.run(store, publisher, stop.clone()).await;
                 ended_in_time(&stop, &runner)
+            }));
+        }
+        for receiver in &self.receivers {
+            let receiver = Arc::clone(receiver);
+            let stop = stop.clone();
+            tasks.push(tokio::spawn(async move {
+                receiver.run(&stop).await;
+                Ok(())
             }));
         }
         let first = tokio::select! {
@@ -269,6 +236,11 @@ impl Service {
             .iter()
             .map(|(_, registration)| registration);
         let known = known.find(|registration| registration.spec.name == handler);
+        if known.is_some_and(|registration| registration.spec.is_relay) {
+            return Err(Error::invalid(format!(
+                "`{handler}` is a relay: sent again, its events would name the wrong ones as sent before them"
+            )));
+        }
         let erased = known.map(|registration| registration.handler.as_ref());
         replay::begin(self.store(), group, erased, replay, (by, because)).await
     }
@@ -285,6 +257,11 @@ impl Service {
     pub async fn overview(&self) -> Result<Overview, Error> {
         let is_settled = self.is_settled().await?;
         overview::overview(self.store(), &self.parts.service, is_settled).await
+    }
+
+    /// Returns the calls on what it receives from other services.
+    pub fn receiving(&self) -> Receiving {
+        Receiving::new(self.store(), &self.parts.service)
     }
 
     /// Returns the calls on what its handlers have tried.
@@ -339,139 +316,4 @@ fn ended_in_time(stop: &CancellationToken, runner: &Arc<dyn Runner>) -> Result<(
 fn flatten(ended: Result<Result<(), Error>, JoinError>) -> Result<(), Error> {
     let badly = |error| Error::new(ErrorKind::Worker, "a task ended badly").with_source(error);
     ended.map_err(badly)?
-}
-
-impl Builder {
-    /// Adds a handler: `.handle(ReserveStock.from(Start::Now))`.
-    pub fn handle(mut self, registration: Registration) -> Self {
-        self.wiring.handle(registration);
-        self
-    }
-
-    /// Adds a consequence: history, notifications, tasks.
-    pub fn with(mut self, consequence: impl Consequence) -> Self {
-        consequence.join(&mut self.wiring);
-        self
-    }
-
-    /// Adds tables of the service's own.
-    pub fn with_migrations(mut self, migrations: Migrations) -> Self {
-        self.wiring.migrate(migrations);
-        self
-    }
-
-    /// Sets how long a dead process keeps its lanes; 10 s on PostgreSQL and 3 s on SQLite unless set.
-    pub fn with_lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
-        self
-    }
-
-    /// Sets how long a shutdown waits for work in hand; 30 s unless set.
-    pub fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain = drain;
-        self
-    }
-
-    /// Sets how long runs are kept; 72 h unless set.
-    pub fn with_runs_kept(mut self, keep_runs: Duration) -> Self {
-        self.keep_runs = keep_runs;
-        self
-    }
-
-    /// Checks the wiring, brings the tables up to date and registers the groups. A new group that starts now
-    /// sees what is published after this call.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Wiring`](crate::ErrorKind::Wiring) for every mistake in the wiring, with the way to mend
-    /// it; the store's.
-    ///
-    /// # Cancel safety
-    /// Safe: called again, it goes on where it was.
-    pub async fn build(self) -> Result<Service, Error> {
-        self.check()?;
-        self.store.migrate(&MIGRATIONS).await?;
-        for migrations in &self.wiring.migrations {
-            self.store.migrate(migrations).await?;
-        }
-        let log = Log::open(&self.store).await?;
-        let mut registered = Vec::new();
-        for mut registration in self.wiring.registrations {
-            let group = groups::register(&log, &self.name, &registration.spec).await?;
-            let id = group.id;
-            registration.spec.identity = group.first_name.into();
-            if let Some((_, other)) = registered
-                .iter()
-                .find(|(known, _): &&(i64, Registration)| *known == id)
-            {
-                return Err(Error::wiring(format!(
-                    "the handlers `{}` and `{}` are one group: a name that one of them had before belongs to \
-                     it for ever; give the other one a new name",
-                    other.spec.name, registration.spec.name
-                )));
-            }
-            registered.push((id, registration));
-        }
-        let signal = Signal::default();
-        let publisher = Publisher::new(log.clone(), &self.name, signal.clone());
-        let settings = Settings {
-            lease: self.lease,
-            drain: self.drain,
-            keep_runs: self.keep_runs,
-            transactions_max: match self.store.dialect() {
-                // One writer: a second one would only wait inside the pool, where waiting has an end.
-                Dialect::Sqlite => 1,
-                Dialect::Postgres => 10,
-            },
-        };
-        let parts = Parts {
-            service: self.name,
-            log,
-            publisher,
-            signal,
-            groups: registered,
-            settings,
-            vitals: Arc::default(),
-        };
-        Ok(Service {
-            parts,
-            ledgers: self.wiring.ledgers,
-            runners: self.wiring.runners,
-            is_running: AtomicBool::new(false),
-        })
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if !self.wiring.mistakes.is_empty() {
-            return Err(Error::wiring(self.wiring.mistakes.join("; ")));
-        }
-        let is_name = (1..=64).contains(&self.name.len())
-            && self
-                .name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !is_name {
-            return Err(Error::wiring(format!(
-                "`{}` is no service name; use a to z, 0 to 9 and `-`, 1 to 64 bytes",
-                self.name
-            )));
-        }
-        if self.lease < Duration::from_secs(1) {
-            return Err(Error::wiring(
-                "the lease is below 1 s; a short pause would cost every lane",
-            ));
-        }
-        let mut names = HashSet::new();
-        for registration in &self.wiring.registrations {
-            let spec = &registration.spec;
-            spec.check()?;
-            for name in std::iter::once(&spec.name).chain(spec.formerly) {
-                if !names.insert(*name) {
-                    return Err(Error::wiring(format!(
-                        "two handlers are called `{name}`, now or formerly; rename one of them"
-                    )));
-                }
-            }
-        }
-        Ok(())
-    }
 }

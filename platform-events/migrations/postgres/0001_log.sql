@@ -249,3 +249,81 @@ begin
         convert_to(payload, 'UTF8'));
     return position;
 end $$;
+
+-- What a relay has sent of each key: the last event that was confirmed, and when it was sent.
+create table platform_relayed (
+    relay text not null,
+    topic text not null,
+    key uuid not null,
+    last_id text not null,
+    sent_at timestamptz not null,
+    primary key (relay, topic, key)
+) with (fillfactor = 80);
+
+-- Where a service receives: SERVICE/TOPIC. Times to wait count only while it is open.
+create table platform_subscription (
+    name text primary key,
+    began_at timestamptz not null,
+    open_us bigint not null default 0,
+    swept_at timestamptz not null,
+    own bigint not null default 0
+);
+
+-- The least of arrival minus sending that was seen of each source: its clock against ours.
+create table platform_sender (
+    subscription text not null,
+    source text not null,
+    lag_us bigint not null,
+    primary key (subscription, source)
+);
+
+-- What was received before its predecessor, and waits for it.
+create table platform_received (
+    id_key uuid not null,
+    subscription text not null,
+    scope text not null,
+    source text not null,
+    event_id text not null,
+    predecessor text not null,
+    predecessor_key uuid not null,
+    key uuid not null,
+    tenant text not null,
+    sent_at timestamptz not null,
+    received_at timestamptz not null,
+    open_us bigint not null,
+    raw bytea not null,
+    primary key (id_key, subscription)
+);
+create index platform_received_predecessor on platform_received (predecessor_key);
+create index platform_received_age on platform_received (subscription, open_us);
+create index platform_received_key on platform_received (key, sent_at);
+
+-- What was received and must not be appended, as it came.
+create table platform_quarantine (
+    id bigint generated always as identity primary key,
+    subscription text not null,
+    received_at timestamptz not null,
+    reason text not null,
+    source text,
+    event_id text,
+    id_key uuid,
+    raw_key uuid not null unique,
+    raw bytea not null
+);
+create index platform_quarantine_event on platform_quarantine (id_key) where id_key is not null;
+create index platform_quarantine_subscription on platform_quarantine (subscription, id);
+
+-- What was not waited for any longer.
+create table platform_gap (
+    id bigint generated always as identity primary key,
+    subscription text not null,
+    scope text not null,
+    source text not null,
+    missing_id text not null,
+    id_key uuid not null unique,
+    tenant text not null,
+    followed_by text not null,
+    passed_at timestamptz not null,
+    arrived_at timestamptz
+);
+create index platform_gap_subscription on platform_gap (subscription, id);

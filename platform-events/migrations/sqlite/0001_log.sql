@@ -166,3 +166,81 @@ create table platform_run (
 create index platform_run_seq on platform_run (group_id, lane, seq_to);
 create index platform_run_group on platform_run (group_id, id);
 create index platform_run_started on platform_run (started_at);
+
+-- What a relay has sent of each key: the last event that was confirmed, and when it was sent.
+create table platform_relayed (
+    relay text not null,
+    topic text not null,
+    key blob not null,
+    last_id text not null,
+    sent_at integer not null,
+    primary key (relay, topic, key)
+) without rowid;
+
+-- Where a service receives: SERVICE/TOPIC. Times to wait count only while it is open.
+create table platform_subscription (
+    name text primary key,
+    began_at integer not null,
+    open_us integer not null default 0,
+    swept_at integer not null,
+    own integer not null default 0
+);
+
+-- The least of arrival minus sending that was seen of each source: its clock against ours.
+create table platform_sender (
+    subscription text not null,
+    source text not null,
+    lag_us integer not null,
+    primary key (subscription, source)
+) without rowid;
+
+-- What was received before its predecessor, and waits for it.
+create table platform_received (
+    id_key blob not null,
+    subscription text not null,
+    scope text not null,
+    source text not null,
+    event_id text not null,
+    predecessor text not null,
+    predecessor_key blob not null,
+    key blob not null,
+    tenant text not null,
+    sent_at integer not null,
+    received_at integer not null,
+    open_us integer not null,
+    raw blob not null,
+    primary key (id_key, subscription)
+);
+create index platform_received_predecessor on platform_received (predecessor_key);
+create index platform_received_age on platform_received (subscription, open_us);
+create index platform_received_key on platform_received (key, sent_at);
+
+-- What was received and must not be appended, as it came.
+create table platform_quarantine (
+    id integer primary key autoincrement,
+    subscription text not null,
+    received_at integer not null,
+    reason text not null,
+    source text,
+    event_id text,
+    id_key blob,
+    raw_key blob not null unique,
+    raw blob not null
+);
+create index platform_quarantine_event on platform_quarantine (id_key) where id_key is not null;
+create index platform_quarantine_subscription on platform_quarantine (subscription, id);
+
+-- What was not waited for any longer.
+create table platform_gap (
+    id integer primary key autoincrement,
+    subscription text not null,
+    scope text not null,
+    source text not null,
+    missing_id text not null,
+    id_key blob not null unique,
+    tenant text not null,
+    followed_by text not null,
+    passed_at integer not null,
+    arrived_at integer
+);
+create index platform_gap_subscription on platform_gap (subscription, id);

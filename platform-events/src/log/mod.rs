@@ -48,6 +48,10 @@ pub(crate) struct Record {
     pub(crate) occurred_at: DateTime<Utc>,
     pub(crate) depth: i16,
     pub(crate) is_muted: bool,
+    /// The trust scope that it was received under; empty for an event of this service.
+    pub(crate) origin: String,
+    /// Received after its gap had been passed.
+    pub(crate) is_late: bool,
     pub(crate) attributes: String,
     pub(crate) data: Bytes,
     /// Published by a handler under an id of its cause: known means handled before.
@@ -72,6 +76,8 @@ pub(crate) struct LogRow {
     pub(crate) key: Key,
     pub(crate) kind: String,
     pub(crate) tenant: String,
+    /// The trust scope that it was received under; empty for an event of this service.
+    pub(crate) origin: String,
     pub(crate) is_muted: bool,
     pub(crate) recorded_at: DateTime<Utc>,
     pub(crate) attributes: String,

@@ -175,6 +175,8 @@ async fn insert(
         .bind(column!(r => r.is_muted))
         .bind(column!(r => r.attributes.clone()))
         .bind(column!(r => r.data.to_vec()))
+        .bind(column!(r => r.origin.clone()))
+        .bind(column!(r => r.is_late))
         .fetch_all(conn)
         .await
         .map_err(failed)
@@ -199,6 +201,8 @@ async fn insert_one(
         .bind(record.is_muted)
         .bind(record.attributes.as_str())
         .bind(record.data.as_ref())
+        .bind(record.origin.as_str())
+        .bind(record.is_late)
         .fetch_all(conn)
         .await
         .map_err(failed)
@@ -402,6 +406,7 @@ fn log_row(row: &PgRow) -> Result<LogRow, Error> {
         key: Key::from(row.get::<uuid::Uuid, _>("key")),
         kind: row.get("type"),
         tenant: row.get("tenant"),
+        origin: row.get("origin"),
         is_muted: row.get("muted"),
         recorded_at: row.get("recorded_at"),
         attributes: row.get("attributes"),

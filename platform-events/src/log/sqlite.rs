@@ -54,6 +54,8 @@ async fn insert(conn: &mut SqliteConnection, record: &Record, seq: Position) -> 
         .bind(record.attributes.as_str())
         .bind(record.data.as_ref())
         .bind(seq)
+        .bind(record.origin.as_str())
+        .bind(record.is_late)
         .execute(conn)
         .await
         .map_err(failed)?;
@@ -176,6 +178,7 @@ fn log_row(row: &SqliteRow) -> Result<LogRow, Error> {
         key: Key::from(row.get::<uuid::Uuid, _>("key")),
         kind: row.get("type"),
         tenant: row.get("tenant"),
+        origin: row.get("origin"),
         is_muted: row.get("muted"),
         recorded_at: chrono::DateTime::from_timestamp_micros(recorded_at).unwrap_or_default(),
         attributes: row.get("attributes"),
@@ -193,23 +196,24 @@ const INSERT_ID: &str = "insert into platform_log_id (id_key, seq, content_hash)
     values ($1, coalesce((select seq from sqlite_sequence where name = 'platform_log'), 0) + 1, $2)
     on conflict do nothing returning seq";
 const INSERT: &str = "insert into platform_log (lane, key, id_key, type, tenant, correlation_id,
-        causation_id, occurred_at, recorded_at, depth, muted, attributes, data, seq)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, (select now from platform_time), $9, $10, $11, $12, $13)";
+        causation_id, occurred_at, recorded_at, depth, muted, attributes, data, seq,
+        origin, late)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, (select now from platform_time), $9, $10, $11, $12, $13, $14, $15)";
 const BOUND: &str = "select
     (select coalesce(max(seq), 0) from platform_log) as last,
     (select coalesce(max(seq), 0) from sqlite_sequence where name = 'platform_log') as drawn,
     (select coalesce(max(position), 0) from platform_lane) as position";
-const READ_LANE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
+const READ_LANE: &str = "select seq, lane, key, type, tenant, origin, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
     from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
         from platform_log l where lane = $1 and seq > $2 and seq <= $3 order by seq limit $4)
     order by seq";
-const READ_WHOLE: &str = "select seq, lane, key, type, tenant, muted, recorded_at, is_wanted,
+const READ_WHOLE: &str = "select seq, lane, key, type, tenant, origin, muted, recorded_at, is_wanted,
         case when is_wanted then attributes end as attributes, case when is_wanted then data end as data
     from (select l.*, exists (select 1 from json_each($5) p where l.type like p.value escape '\\') as is_wanted
         from platform_log l where $1 = -1 and seq > $2 and seq <= $3 order by seq limit $4)
     order by seq";
 const FOLLOWERS: &str = "select seq, type from platform_log
     where key = $1 and seq > $2 and seq <= $3 order by seq limit 1000";
-const AT: &str = "select seq, lane, key, type, tenant, muted, recorded_at, attributes, data
+const AT: &str = "select seq, lane, key, type, tenant, origin, muted, recorded_at, attributes, data
     from platform_log where seq = $1";

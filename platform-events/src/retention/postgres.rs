@@ -24,6 +24,7 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
     // The parent is locked for a moment; who cannot have it at once tries again at the next trim.
     for sql in [
         "set local lock_timeout = '500ms'".to_owned(),
+        TRIMMED_UNTIL.replace("{partition}", &partition),
         format!("delete from platform_log_id i using {partition} p where i.id_key = p.id_key"),
         format!("alter table platform_log detach partition {partition}"),
     ] {
@@ -60,4 +61,9 @@ const NEXT: &str = "select low, high - 1 as high from (
             substring(inhrelid::regclass::text from '_([0-9]+)\"?$')::bigint as high
         from pg_inherits where inhparent = 'platform_log'::regclass order by 1 limit 1) oldest
     where high - 1 <= $1";
+/// When the newest of what leaves was recorded: receiving does not wait for what was sent before.
+const TRIMMED_UNTIL: &str = "insert into platform_meta (name, value)
+    select 'trimmed_until', (extract(epoch from max(recorded_at)) * 1000000)::bigint::text from {partition}
+    having max(recorded_at) is not null
+    on conflict (name) do update set value = excluded.value";
 const TRIMMED: &str = "update platform_meta set value = $1 where name = 'trimmed_to'";

@@ -22,6 +22,7 @@ pub(super) async fn next(store: &Store, limit: Position) -> Result<Option<Stretc
 
 pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error> {
     let mut tx = store.begin().await?;
+    tx.query(TRIMMED_UNTIL).bind(stretch.to).execute().await?;
     tx.query(REMOVE_IDS).bind(stretch.to).execute().await?;
     let removed = tx.query(REMOVE).bind(stretch.to).execute().await?;
     tx.query(TRIMMED)
@@ -37,4 +38,9 @@ const NEXT: &str = "select min(seq) as low, max(seq) as high from
 const REMOVE_IDS: &str = "delete from platform_log_id where id_key in
     (select id_key from platform_log where seq <= $1)";
 const REMOVE: &str = "delete from platform_log where seq <= $1";
+/// When the newest of what leaves was recorded: receiving does not wait for what was sent before.
+const TRIMMED_UNTIL: &str = "insert into platform_meta (name, value)
+    select 'trimmed_until', cast(max(recorded_at) as text) from platform_log where seq <= $1
+    having max(recorded_at) is not null
+    on conflict (name) do update set value = excluded.value";
 const TRIMMED: &str = "update platform_meta set value = $1 where name = 'trimmed_to'";

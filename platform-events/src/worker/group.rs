@@ -96,9 +96,10 @@ impl Group {
         })
     }
 
-    /// Answers whether the type of a row is asked for.
+    /// Answers whether a row is asked for: by its type, and by its origin where received events go no further.
     pub(super) fn matches(&self, row: &LogRow) -> bool {
-        self.matches_type(&row.kind)
+        let is_ours = row.origin.is_empty() || !self.spec.is_relay;
+        is_ours && self.matches_type(&row.kind)
     }
 
     /// Answers whether an event type is asked for.

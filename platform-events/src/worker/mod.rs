@@ -5,6 +5,7 @@
 
 mod beat;
 mod group;
+mod hold;
 mod moves;
 mod parking;
 mod reader;

@@ -10,6 +10,7 @@ use platform_core::clock::Stopwatch;
 use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLockReadGuard, RwLockWriteGuard};
 
 use super::group::{Group, Lane, locked};
+use super::hold::HOLD_MAX;
 use super::settle::CONFLICT_WAIT;
 use super::turn::{LOSSES_MAX, excused};
 use super::{Halt, Worker, jitter};
@@ -372,7 +373,8 @@ impl Attempt {
             return Ok(false);
         };
         let event = Stored::of(&row);
-        Ok(event.fault.is_some() || self.group.handler.concerns(&event.envelope))
+        let is_wanted = event.fault.is_some() || self.group.handler.concerns(&event.envelope);
+        Ok(is_wanted && self.group.matches(&row))
     }
 
     /// Puts the event off, or parks it; a failed probe changes nothing.
@@ -385,6 +387,7 @@ impl Attempt {
         let by_policy = || Next::by(&self.group.spec.retry, tried, self.due.age, unit);
         let (attempts, outcome, next) = match error.verdict {
             Verdict::Snooze(wait) => (self.due.attempts, Outcome::Snoozed, Next::Again(wait)),
+            Verdict::Hold => (self.due.attempts, Outcome::Snoozed, Next::Again(HOLD_MAX)),
             Verdict::Reject => (tried, Outcome::Rejected, Next::Park(Cause::Rejected)),
             Verdict::Conflict => (
                 self.due.attempts,

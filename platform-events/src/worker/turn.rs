@@ -9,6 +9,7 @@ use std::time::Duration;
 use platform_core::clock::Stopwatch;
 
 use super::group::{Group, Lane};
+use super::hold::Hold;
 use super::settle::Done;
 use super::{Halt, Worker};
 use crate::blocked::Cause;
@@ -35,6 +36,7 @@ pub(super) struct Turn {
     /// Sizes of the next batches, after one has failed.
     narrow: VecDeque<usize>,
     conflicts: u32,
+    hold: Hold,
     /// One event only, to learn whether the group works again.
     is_probe: bool,
     /// Nothing else runs in this process.
@@ -106,6 +108,7 @@ impl Turn {
             seat,
             narrow: VecDeque::new(),
             conflicts: 0,
+            hold: Hold::default(),
             is_probe,
             is_alone: false,
         }
@@ -175,6 +178,8 @@ impl Turn {
                 return Err(Halt::Paused);
             }
             rest = &rest[done..];
+            let (lane, stop) = (&self.seat.lane, &self.worker.stop);
+            self.hold.wait(lane, stop).await?;
         }
         self.lane().suspects.store(0, Ordering::Release);
         Ok(())
@@ -278,12 +283,12 @@ impl Turn {
 
     fn cut(&mut self, rest: &[Stored]) -> Cut {
         let is_external = self.group().spec.effects == Effects::External;
+        let is_batch = self.group().spec.is_batch;
         let most = match self.narrow.pop_front() {
             Some(size) => size,
-            None if is_external || self.is_careful() || self.is_probe => 1,
+            None if (is_external && !is_batch) || self.is_careful() || self.is_probe => 1,
             None => rest.len(),
         };
-        let is_batch = self.group().spec.is_batch;
         let mut cut = Cut {
             todo: Vec::new(),
             skipped: Vec::new(),
@@ -307,8 +312,17 @@ impl Turn {
         cut
     }
 
+    /// Says in the service's health why a lane holds, or that it goes on.
+    fn say_held(&self, why: Option<&str>) {
+        let name = self.group().spec.name;
+        self.worker.vitals.paused(name, why);
+    }
+
     async fn succeeded(&mut self, rest: &[Stored], handled: &[usize]) {
         self.conflicts = 0;
+        if self.hold.end() {
+            self.say_held(None);
+        }
         let fewer = |left: usize| Some(left.saturating_sub(handled.len()));
         let _left = self
             .lane()
@@ -370,6 +384,12 @@ impl Turn {
                     error.reason,
                 )));
             }
+            Verdict::Hold if is_alone && !self.is_probe => {
+                self.hold.again(event.seq, &error.reason);
+                self.say_held(Some(&error.reason));
+                self.narrow.push_front(1);
+                return Ok(0);
+            }
             _ if self.is_probe => {
                 let flip = self.group().switch().probed(false);
                 self.worker.flipped(self.group(), flip, None).await;
@@ -386,15 +406,20 @@ impl Turn {
                 .await?;
             return Ok(first + 1);
         }
+        self.part(at, cut.todo.len());
+        Ok(0)
+    }
+
+    /// Makes the next batches smaller: up to the event that failed and that one alone, if it is known which.
+    fn part(&mut self, at: Option<usize>, len: usize) {
         match at {
             Some(0) => self.narrow.push_front(1),
             Some(at) => {
                 self.narrow.push_front(1);
                 self.narrow.push_front(at);
             }
-            None => self.narrow.extend(std::iter::repeat_n(1, cut.todo.len())),
+            None => self.narrow.extend(std::iter::repeat_n(1, len)),
         }
-        Ok(0)
     }
 
     /// Handles one event while nothing else runs in this process; one that may kill it is counted before.

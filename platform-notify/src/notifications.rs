@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use platform_core::store::{Migrations, Step};
+use platform_core::{Key, Tx};
 use platform_events::consequence::{Consequence, Wiring};
 use platform_events::envelope::Envelope;
 use platform_events::handler::Input;
-use platform_events::{Context, Effects, Handler, HandlerError, Received, Reject, Start};
+use platform_events::{BatchHandler, Context, HandlerError, Received, Reject, Start};
 
 use crate::address::Mailbox;
 use crate::folder::Folder;
 use crate::ledger::Told;
+use crate::mail::Mail;
 use crate::record::Facts;
 use crate::rule::Rules;
 
@@ -107,11 +109,10 @@ struct Teller {
     sender: Mailbox,
 }
 
-impl Handler for Teller {
+/// A file is an outside effect, yet a repeatable one: its name is the notification's id and its bytes are a function
+/// of the event, so a transaction that is undone and repeated leaves the same one file.
+impl BatchHandler for Teller {
     const NAME: &'static str = "notify";
-    /// A file is an outside effect, yet a repeatable one: its name is the notification's id and its bytes are a
-    /// function of the event, so a transaction that is undone and repeated leaves the same one file.
-    const EFFECTS: Effects = Effects::Transactional;
     type Event = AnyChange;
 
     fn patterns(&self) -> Vec<String> {
@@ -120,31 +121,43 @@ impl Handler for Teller {
 
     async fn handle(
         &self,
-        event: Received<AnyChange>,
+        events: &[Received<AnyChange>],
         cx: &mut Context<'_>,
     ) -> Result<(), HandlerError> {
-        // All rules are asked before anything is written: an event that parks has told nobody.
-        let mails = self.rules.mails(event.envelope()).map_err(Reject::reject)?;
-        if mails.is_empty() {
-            return Ok(());
-        }
-        let facts = Facts::of(&event);
-        let tx = cx.tx().await?;
         let mut messages = Vec::new();
-        for mail in &mails {
-            let id = facts.id(&mail.template, &mail.to.address);
-            let is_new = facts
-                .insert(tx, id, &mail.template, &mail.to.address)
-                .await?;
+        for event in events {
+            // All rules are asked before anything is written: an event that parks has told nobody.
+            let mails = self.rules.mails(event.envelope()).map_err(Reject::reject)?;
+            if !mails.is_empty() {
+                let facts = Facts::of(event);
+                messages.extend(self.told(&mails, &facts, cx.tx().await?).await?);
+            }
+        }
+        // Flushed together: a disk takes many files in the time of one.
+        self.folder.put(messages).await?;
+        Ok(())
+    }
+}
+
+impl Teller {
+    /// Writes the rows of an event, and returns the messages of those that are new.
+    async fn told(
+        &self,
+        mails: &[Mail],
+        facts: &Facts,
+        tx: &mut Tx,
+    ) -> Result<Vec<(Key, String)>, HandlerError> {
+        let mut messages = Vec::new();
+        for mail in mails {
+            let (rule, to) = (&mail.template, &mail.to.address);
+            let id = facts.id(rule, to);
+            let is_new = facts.insert(tx, id, rule, to).await?;
             // A row that is there was committed with its file, and whoever took the file must not get it again.
             if is_new && !facts.is_muted {
                 messages.push((id, mail.message(id, &self.sender, facts.occurred_at)));
             }
         }
-        for (id, message) in messages {
-            self.folder.put(id, message).await?;
-        }
-        Ok(())
+        Ok(messages)
     }
 }
 

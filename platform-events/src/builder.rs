@@ -13,6 +13,7 @@ use crate::log::Log;
 use crate::publisher::Publisher;
 use crate::receiving::Subscription;
 use crate::registry::Registration;
+use crate::retention::Retention;
 use crate::signal::Signal;
 use crate::transport::Transport;
 use crate::ways::Ways;
@@ -42,6 +43,7 @@ pub struct Builder {
     lease: Duration,
     drain: Duration,
     keep_runs: Duration,
+    retention: Option<Retention>,
 }
 
 impl Builder {
@@ -60,6 +62,7 @@ impl Builder {
             },
             drain: Duration::from_secs(30),
             keep_runs: Duration::from_hours(72),
+            retention: None,
         }
     }
 
@@ -118,6 +121,12 @@ impl Builder {
         self
     }
 
+    /// Trims the log while the service runs; it is kept for ever unless set.
+    pub fn with_retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
+    }
+
     /// Checks the wiring, brings the tables up to date and registers the groups. A new group that starts now
     /// sees what is published after this call.
     ///
@@ -160,6 +169,7 @@ impl Builder {
             lease: self.lease,
             drain: self.drain,
             keep_runs: self.keep_runs,
+            retention: self.retention,
             transactions_max: match self.store.dialect() {
                 // One writer: a second one would only wait inside the pool, where waiting has an end.
                 Dialect::Sqlite => 1,

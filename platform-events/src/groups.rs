@@ -232,7 +232,7 @@ fn start_text(start: &Start) -> String {
     }
 }
 
-const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('platform_group', 0))";
+pub(crate) const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('platform_group', 0))";
 const FIND: &str =
     "select g.id, g.service, g.name, g.lanes, g.first_name, g.subscription, g.retired_at is not null as is_retired
     from platform_group g

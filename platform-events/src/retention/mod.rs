@@ -6,16 +6,18 @@ mod postgres;
 mod sqlite;
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use platform_core::Store;
-use platform_core::store::Row;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use platform_core::store::{Dialect, Row};
+use platform_core::{Key, Store, Tx};
 
 use crate::envelope::Envelope;
 use crate::log::Position;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, groups};
 
 /// How long the log keeps its events; for ever unless a service says otherwise.
 #[derive(Debug, Clone)]
@@ -43,6 +45,11 @@ impl Retention {
         }
     }
 
+    /// Between two trims of a service that keeps it: a tenth of its time, at least 100 ms and at most an hour.
+    pub(crate) fn every(&self) -> Duration {
+        (self.keep / 10).clamp(Duration::from_millis(100), Duration::from_hours(1))
+    }
+
     /// Writes what leaves into `folder` first: one file of JSON lines for each stretch, named by its positions.
     #[must_use]
     pub fn archived_to(mut self, folder: impl Into<PathBuf>) -> Self {
@@ -67,10 +74,13 @@ pub(crate) async fn trim(store: &Store, retention: &Retention) -> Result<Trimmed
         if let Some(folder) = &retention.archive {
             archive(store, stretch, folder).await?;
         }
-        trimmed.events += match store.postgres() {
-            Some(_) => postgres::remove(store, stretch).await?,
-            None => sqlite::remove(store, stretch).await?,
+        let removed = match store.postgres() {
+            Some(_) => postgres::remove(store, stretch, retention.keep).await?,
+            None => sqlite::remove(store, stretch, retention.keep).await?,
         };
+        // Something needs it by now, or another process was quicker.
+        let Some(removed) = removed else { break };
+        trimmed.events += removed;
     }
     let row = store.query(TRIMMED).fetch_one().await?;
     trimmed.up_to = row.get::<String>("value")?.parse().unwrap_or(0);
@@ -84,6 +94,16 @@ async fn next(store: &Store, limit: Position) -> Result<Option<Stretch>, Error> 
     }
 }
 
+/// Answers whether a stretch may still go, in the transaction that removes it: a group may have been registered at
+/// the beginning of the log meanwhile.
+async fn may_go(tx: &mut Tx, stretch: Stretch, keep: Duration) -> Result<bool, Error> {
+    if tx.dialect() == Dialect::Postgres {
+        tx.query(groups::LOCK).execute().await?;
+    }
+    let limit = tx.query(LIMIT).bind(keep).fetch_one().await?;
+    Ok(stretch.to <= limit.get::<Position>("up_to")?)
+}
+
 /// Writes a stretch as JSON lines. The file appears under its name only when it is whole.
 async fn archive(store: &Store, stretch: Stretch, folder: &Path) -> Result<(), Error> {
     let failed = |error| {
@@ -94,33 +114,64 @@ async fn archive(store: &Store, stretch: Stretch, folder: &Path) -> Result<(), E
         Error::new(ErrorKind::Store, message).with_source(error)
     };
     let name = format!("platform_log-{:020}-{:020}.jsonl", stretch.from, stretch.to);
-    let part = folder.join(format!("{name}.part"));
-    let mut file = File::create(&part).map_err(failed)?;
+    // Two processes may archive the same stretch; each writes a file of its own.
+    let part = folder.join(format!("{name}.{}.part", Key::unique()));
+    let made = part.clone();
+    let mut file = blocking(move || File::create_new(&made))
+        .await
+        .map_err(failed)?;
     let mut after = stretch.from - 1;
     loop {
-        let rows = store
-            .query(PAGE)
-            .bind(after)
-            .bind(stretch.to)
-            .fetch_all()
-            .await?;
+        let query = store.query(PAGE).bind(after).bind(stretch.to);
+        let rows = query.fetch_all().await?;
         let Some(last) = rows.last() else { break };
         after = last.get("seq")?;
-        for row in &rows {
-            file.write_all(&line(row)?).map_err(failed)?;
-        }
+        let lines = rows
+            .iter()
+            .map(line)
+            .collect::<Result<Vec<_>, _>>()?
+            .concat();
+        let written = blocking(move || file.write_all(&lines).map(|()| file)).await;
+        file = written.map_err(failed)?;
     }
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&part, folder.join(&name)).map_err(failed)
+    let (place, whole) = (folder.to_owned(), folder.join(&name));
+    let named = move || {
+        file.sync_all()?;
+        std::fs::rename(&part, whole)?;
+        File::open(place)?.sync_all()
+    };
+    blocking(named).await.map_err(failed)
 }
 
+/// Does what waits for a disk beside the others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)?
+}
+
+/// An event as one line. One that cannot be read is kept as it is stored, with what is wrong with it.
 fn line(row: &Row) -> Result<Vec<u8>, Error> {
     let (position, attributes): (i64, String) = (row.get("seq")?, row.get("attributes")?);
-    let envelope = Envelope::from_parts(&attributes, row.get::<Vec<u8>>("data")?.into())
-        .map_err(|error| Error::invalid("an event cannot be archived").with_source(error))?;
-    let mut line = format!("{{\"position\":{position},\"event\":").into_bytes();
-    line.extend(envelope.to_json());
-    line.extend(b"}\n");
+    let data: Vec<u8> = row.get("data")?;
+    let mut line = match Envelope::from_parts(&attributes, data.clone().into()) {
+        Ok(envelope) => {
+            let mut line = format!("{{\"position\":{position},\"event\":").into_bytes();
+            line.extend(envelope.to_json());
+            line.push(b'}');
+            line
+        }
+        Err(error) => serde_json::json!({
+            "position": position,
+            "fault": error.to_string(),
+            "attributes": attributes,
+            "data_base64": STANDARD.encode(&data),
+        })
+        .to_string()
+        .into_bytes(),
+    };
+    line.push(b'\n');
     Ok(line)
 }
 

@@ -1,9 +1,11 @@
 //! Trimming on PostgreSQL: whole partitions, without waiting for publishers.
 
+use std::time::Duration;
+
 use platform_core::Store;
 use sqlx::{AssertSqlSafe, Executor};
 
-use super::Stretch;
+use super::{Stretch, may_go};
 use crate::Error;
 use crate::log::Position;
 
@@ -18,9 +20,19 @@ pub(super) async fn next(store: &Store, limit: Position) -> Result<Option<Stretc
     .transpose()
 }
 
-pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error> {
+pub(super) async fn remove(
+    store: &Store,
+    stretch: Stretch,
+    keep: Duration,
+) -> Result<Option<u64>, Error> {
     let mut tx = store.begin().await?;
     let partition = format!("platform_log_{}_{}", stretch.from, stretch.to + 1);
+    let may_go = may_go(&mut tx, stretch, keep).await?;
+    let there = tx.query(THERE).bind(partition.as_str()).fetch_one().await?;
+    if !may_go || !there.get("is_there")? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     // The parent is locked for a moment; who cannot have it at once tries again at the next trim.
     for sql in [
         "set local lock_timeout = '500ms'".to_owned(),
@@ -29,12 +41,12 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
         format!("alter table platform_log detach partition {partition}"),
     ] {
         let Some(conn) = tx.postgres() else {
-            return Ok(0);
+            return Ok(None);
         };
         conn.execute(AssertSqlSafe(sql)).await.map_err(failed)?;
     }
     let Some(conn) = tx.postgres() else {
-        return Ok(0);
+        return Ok(None);
     };
     let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {partition}")))
         .fetch_one(&mut *conn)
@@ -48,7 +60,7 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
         .execute()
         .await?;
     tx.commit().await?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    Ok(Some(u64::try_from(count).unwrap_or(0)))
 }
 
 fn failed(error: sqlx::Error) -> Error {
@@ -67,3 +79,4 @@ const TRIMMED_UNTIL: &str = "insert into platform_meta (name, value)
     having max(recorded_at) is not null
     on conflict (name) do update set value = excluded.value";
 const TRIMMED: &str = "update platform_meta set value = $1 where name = 'trimmed_to'";
+const THERE: &str = "select to_regclass($1) is not null as is_there";

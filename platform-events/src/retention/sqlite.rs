@@ -1,8 +1,10 @@
 //! Trimming on SQLite: rows, in steps that hold the writer for a moment only.
 
+use std::time::Duration;
+
 use platform_core::Store;
 
-use super::Stretch;
+use super::{Stretch, may_go};
 use crate::Error;
 use crate::log::Position;
 
@@ -20,8 +22,16 @@ pub(super) async fn next(store: &Store, limit: Position) -> Result<Option<Stretc
     Ok(from.zip(to).map(|(from, to)| Stretch { from, to }))
 }
 
-pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error> {
+pub(super) async fn remove(
+    store: &Store,
+    stretch: Stretch,
+    keep: Duration,
+) -> Result<Option<u64>, Error> {
     let mut tx = store.begin().await?;
+    if !may_go(&mut tx, stretch, keep).await? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     tx.query(TRIMMED_UNTIL).bind(stretch.to).execute().await?;
     tx.query(REMOVE_IDS).bind(stretch.to).execute().await?;
     let removed = tx.query(REMOVE).bind(stretch.to).execute().await?;
@@ -30,7 +40,7 @@ pub(super) async fn remove(store: &Store, stretch: Stretch) -> Result<u64, Error
         .execute()
         .await?;
     tx.commit().await?;
-    Ok(removed)
+    Ok(Some(removed))
 }
 
 const NEXT: &str = "select min(seq) as low, max(seq) as high from

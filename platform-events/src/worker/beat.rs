@@ -8,6 +8,7 @@ use platform_core::clock::Stopwatch;
 
 use super::Worker;
 use super::group::{Group, Lane};
+use crate::retention::{self, Retention};
 use crate::subscription::Admission;
 use crate::{Error, blocked};
 
@@ -67,6 +68,29 @@ impl Worker {
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(self.settings.lease / 4) => {}
+            }
+        }
+    }
+
+    /// Trims the log now and then until the worker stops.
+    pub(super) async fn keep_retention(self: Arc<Self>, retention: Retention) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(retention.every()) => {}
+            }
+            match retention::trim(self.store(), &retention).await {
+                Ok(trimmed) if trimmed.events > 0 => {
+                    tracing::info!(
+                        events = trimmed.events,
+                        up_to = trimmed.up_to,
+                        "trimmed the log"
+                    );
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(error = crate::outcome::chain(&error), "trimming the log");
+                }
             }
         }
     }

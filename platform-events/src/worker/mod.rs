@@ -36,6 +36,7 @@ use crate::log::{Bound, Log};
 use crate::outcome::HandlerError;
 use crate::publisher::Publisher;
 use crate::registry::Registration;
+use crate::retention::Retention;
 use crate::signal::Signal;
 use crate::{Error, ErrorKind};
 
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) lease: Duration,
     pub(crate) drain: Duration,
     pub(crate) keep_runs: Duration,
+    /// How long the log keeps its events, if not for ever.
+    pub(crate) retention: Option<Retention>,
     /// The most transactions that handlers hold at the same time.
     pub(crate) transactions_max: usize,
 }
@@ -199,6 +202,9 @@ impl Worker {
         tasks.push(self.tasks.spawn(Arc::clone(self).read_bound()));
         tasks.push(self.tasks.spawn(Arc::clone(self).retry_due()));
         tasks.push(self.tasks.spawn(Arc::clone(self).flush_moves()));
+        if let Some(retention) = self.settings.retention.clone() {
+            tasks.push(self.tasks.spawn(Arc::clone(self).keep_retention(retention)));
+        }
         for group in &self.groups {
             let reading = Arc::clone(self).read_group(Arc::clone(group));
             tasks.push(self.tasks.spawn(reading));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use platform_core::Store;
 use platform_events::retention::Retention;
 use platform_events::{Service, Start};
-use platform_tests::{Database, each_backend};
+use platform_tests::{Database, each_backend, eventually};
 
 use crate::following::Track;
 use crate::world::{TABLES, seen, send, settled, store};
@@ -74,7 +74,53 @@ async fn what_is_old_and_passed_is_archived_and_removed(database: Database) {
     );
 }
 
-each_backend!(what_is_old_and_passed_is_archived_and_removed);
+/// What nobody can read leaves too, and is kept as it was stored.
+async fn a_service_trims_by_itself_what_is_old(database: Database) {
+    let store = store(&database).await;
+    service(&store).await;
+    small_partitions(&store).await;
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention::keep(Duration::ZERO).archived_to(folder.path());
+    let service = {
+        use platform_events::Handler;
+        Service::builder("post", store.clone())
+            .with_migrations(TABLES)
+            .handle(Track.from(Start::Now))
+            .with_retention(retention)
+            .build()
+            .await
+            .unwrap()
+    };
+    send(&service.publisher(), &store, "a", 1, 45).await;
+    let mut tx = store.begin().await.unwrap();
+    let broken =
+        "update platform_log set type = 'nobody.asks', attributes = 'rubbish' where seq = 3";
+    tx.query(broken).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    let trimmed = async {
+        eventually(Duration::from_secs(30), async || {
+            service.overview().await.unwrap().events <= 10
+        })
+        .await;
+    };
+    service.run(trimmed).await.unwrap();
+    let archived: String = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|name| name == "jsonl"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert!(
+        archived.contains("\"attributes\":\"rubbish\""),
+        "{archived}"
+    );
+    assert!(archived.lines().count() >= 35, "{archived}");
+}
+
+each_backend!(
+    what_is_old_and_passed_is_archived_and_removed,
+    a_service_trims_by_itself_what_is_old,
+);
 
 #[tokio::test]
 async fn another_language_appends_through_the_sql_function() {

@@ -16,6 +16,7 @@ use crate::{Bed, peak_mib, postgres, rate, report, sqlite};
 const WRITTEN: i64 = 100_000;
 /// Events of one transaction of the twin: what 50 ms hold on this machine.
 const BATCH: i64 = 200;
+const TWIN_BATCH: usize = 200;
 
 struct Nothing;
 
@@ -113,7 +114,7 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
     let since = Instant::now();
     match bed.store.dialect() {
         Dialect::Sqlite => sqlite::effects(&bed.store, written, BATCH).await,
-        Dialect::Postgres => postgres::effects(&bed.store, written, BATCH).await,
+        Dialect::Postgres => postgres::effects(&bed.store, rows - written, TWIN_BATCH).await,
     }
     let twin = rate(u64::try_from(written).unwrap(), since.elapsed());
     report(

@@ -2,6 +2,7 @@
 
 use platform_core::{Key, Store};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::publish::MOVE;
 use crate::twin::Account;
@@ -82,44 +83,48 @@ pub(crate) async fn fill_log(store: &Store, count: i64) {
         .unwrap();
 }
 
-/// Writes one effect for each of `count` events, a lane's batch of `batch` in one transaction that moves the
-/// lane's row and records a run.
-pub(crate) async fn effects(store: &Store, count: i64, batch: i64) {
+/// Reads the events after `from` lane by lane as a worker does, and writes one effect for each, `batch` of them in a
+/// transaction that moves the lane's row and records a run.
+pub(crate) async fn effects(store: &Store, from: i64, batch: usize) {
     let mut tasks = tokio::task::JoinSet::new();
-    for lane in 0..8 {
+    for lane in 0..16_i16 {
         let store = store.clone();
         tasks.spawn(async move {
-            let mine: Vec<i64> = (0..count).filter(|n| n % 8 == lane).collect();
-            for chunk in mine.chunks(usize::try_from(batch).unwrap()) {
-                let mut tx = store.begin().await.unwrap();
-                let conn = tx.postgres().unwrap();
-                for n in chunk {
-                    sqlx::query(EFFECT)
-                        .bind(-n - 1)
-                        .bind(*n)
-                        .execute(&mut *conn)
-                        .await
-                        .unwrap();
+            let (pool, mut position) = (store.postgres().unwrap(), from);
+            loop {
+                let read = sqlx::query(READ).bind(lane).bind(position);
+                let rows = read.fetch_all(pool).await.unwrap();
+                for chunk in rows.chunks(batch) {
+                    position = chunk.last().unwrap().get(0);
+                    write(&store, lane, chunk).await;
                 }
-                sqlx::query(RUN)
-                    .bind(chunk[0])
-                    .bind(chunk[0])
-                    .execute(&mut *conn)
-                    .await
-                    .unwrap();
-                sqlx::query(LANE)
-                    .bind(lane)
-                    .bind(chunk[0])
-                    .execute(&mut *conn)
-                    .await
-                    .unwrap();
-                tx.commit().await.unwrap();
+                if rows.is_empty() {
+                    return;
+                }
             }
         });
     }
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
+}
+
+async fn write(store: &Store, lane: i16, chunk: &[PgRow]) {
+    let last: i64 = chunk.last().unwrap().get(0);
+    let mut tx = store.begin().await.unwrap();
+    let conn = tx.postgres().unwrap();
+    for row in chunk {
+        let (seq, attributes): (i64, String) = (row.get(0), row.get(1));
+        let data: Vec<u8> = row.get(2);
+        let effect = sqlx::query(EFFECT).bind(-seq - 1);
+        let size = i64::try_from(attributes.len() + data.len()).unwrap();
+        effect.bind(size).execute(&mut *conn).await.unwrap();
+    }
+    let run = sqlx::query(RUN).bind(chunk[0].get::<i64, _>(0)).bind(last);
+    run.execute(&mut *conn).await.unwrap();
+    let moved = sqlx::query(LANE).bind(i32::from(lane)).bind(last);
+    moved.execute(&mut *conn).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 const ATTRIBUTES: &str = r#"{"specversion":"1.0","id":"6f1c1d1e-0000-8000-8000-000000000001","source":"bank","type":"account.updated","subject":"17","time":"2026-01-01T00:00:00.000000Z","datacontenttype":"application/json","correlationid":"6f1c1d1e-0000-8000-8000-000000000001","entitytype":"account","entityversion":"17","partitionkey":"account/17","schemaversion":"1","tenantid":"default"}"#;
@@ -138,3 +143,6 @@ const EFFECT: &str = "insert into effect (seq, n) values ($1, $2)";
 const RUN: &str = "insert into twin_run (seq_from, seq_to) values ($1, $2)";
 const LANE: &str =
     "insert into twin_lane values ($1, $2) on conflict (lane) do update set position = $2";
+const READ: &str =
+    "select seq, attributes, data, type, tenant, muted, recorded_at, key from platform_log
+    where (lane, seq) > ($1, $2) and lane = $1 order by lane, seq limit 1000";

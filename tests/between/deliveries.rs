@@ -112,6 +112,10 @@ async fn refuse_poison(home: &Home, backend: Backend) {
                 when (new.type = 'note.poison') execute function poison()",
         ],
     };
+    run(home, statements).await;
+}
+
+async fn run(home: &Home, statements: &[&'static str]) {
     let mut tx = home.store.begin().await.unwrap();
     for sql in statements {
         tx.query(sql).execute().await.unwrap();
@@ -175,7 +179,47 @@ async fn a_full_quarantine_pauses_receiving_until_there_is_room(database: Databa
     depot.stop().await;
 }
 
+/// A store that refuses everything is not the fault of what was delivered.
+async fn a_store_that_refuses_everything_puts_nothing_aside(database: Database) {
+    let backend = database.backend();
+    let (broker, home, depot) = depot(database, items()).await;
+    let (make, mend): (&[&'static str], &'static str) = match backend {
+        Backend::Sqlite => (
+            &[
+                "create trigger shut before insert on platform_log begin select raise(abort, 'shut'); end",
+            ],
+            "drop trigger shut",
+        ),
+        Backend::Postgres => (
+            &[
+                "create function shut() returns trigger language plpgsql as
+                    $$ begin raise exception 'shut'; end $$",
+                "create trigger shut before insert on platform_log for each row execute function shut()",
+            ],
+            "create or replace function shut() returns trigger language plpgsql as
+                $$ begin return new; end $$",
+        ),
+    };
+    run(&home, make).await;
+    for id in ["a", "b", "c"] {
+        inject(&broker, foreign(id));
+    }
+    let is_held = async || {
+        let reasons = depot.service().health().reasons;
+        reasons
+            .iter()
+            .any(|why| why.contains("the store refuses a batch"))
+    };
+    eventually(PATIENCE, is_held).await;
+    run(&home, &[mend]).await;
+    eventually(PATIENCE, async || ids(&home.store).await.len() == 3).await;
+    eventually(PATIENCE, async || broker.is_idle() && !is_held().await).await;
+    assert!(aside(&depot).await.is_empty());
+    depot.stop().await;
+}
+
 each_backend!(
+    a_store_that_refuses_everything_puts_nothing_aside,
     a_full_quarantine_pauses_receiving_until_there_is_room,
     every_bad_delivery_is_kept_with_its_reason,
     other_content_under_a_known_id_is_kept_beside_the_first,

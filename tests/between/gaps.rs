@@ -50,7 +50,11 @@ async fn events(store: &Store, sql: &'static str) -> BTreeMap<String, Vec<Envelo
 }
 
 async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Database) {
-    let world = World::of(database, items().with_gap_wait(SHORT_WAIT)).await;
+    let takes = items().with_gap_wait(SHORT_WAIT);
+    let world = World::of(database, takes.clone()).await;
+    let second = service("depot", &world.to, &world.broker);
+    let second = second.handle(track()).receive(takes).build().await;
+    let second = Running::start(second.unwrap());
     let mut round = seeds(1).next().unwrap();
     let faults = Faults::rough().with_losses(8);
     world.broker.disturb(round.draw(), faults);
@@ -87,6 +91,7 @@ async fn what_is_lost_for_good_is_reported_and_the_rest_in_order(database: Datab
     }
     let handled: usize = versions(&world.to.store).await.values().map(Vec::len).sum();
     assert_eq!(handled, here.len());
+    second.stop().await;
     world.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! Mistakes between services are found when a service is built, with the way to mend them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform_core::Store;
@@ -85,11 +86,9 @@ async fn every_mistake_says_how_to_mend_it() {
             .to_string()
             .contains("scope")
     );
-    memory(builder(&home.store))
-        .receive(items())
-        .build()
-        .await
-        .unwrap();
+    let shared: Arc<dyn Transport> = Arc::new(Memory::new());
+    let right = builder(&home.store).with_transport(shared).receive(items());
+    right.build().await.unwrap();
 }
 
 fn builder(store: &Store) -> Builder {

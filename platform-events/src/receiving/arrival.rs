@@ -131,10 +131,6 @@ impl Receiver {
                 "correlationid has more than {CORRELATION_MAX} bytes"
             ));
         }
-        let id_key = self.id_key(source, id);
-        let key = envelope
-            .partitionkey()
-            .map_or(id_key, |key| scoped_key(&self.scope, &tenant, key));
         let predecessor = stamp.as_ref().and_then(|stamp| stamp.predecessor.as_ref());
         Ok(Arrival {
             predecessor: predecessor.map(|before| self.id_key(source, &before.id)),
@@ -142,27 +138,35 @@ impl Receiver {
             stamp,
             raw: raw.clone(),
             waited: None,
-            record: Record {
-                id: id.to_owned(),
-                id_key,
-                content_hash: self.publisher.content_hash(envelope),
-                key,
-                lane: i16::from(key.partition(LANES)),
-                kind: envelope.event_type().to_owned(),
-                tenant: tenant.as_str().to_owned(),
-                correlation_id: correlation_id.to_owned(),
-                causation_id: envelope.causationid().map(str::to_owned),
-                occurred_at: envelope.time().unwrap_or_else(clock::now),
-                depth: i16::try_from(envelope.depth().unwrap_or(0)).unwrap_or(i16::MAX),
-                is_muted: envelope.is_muted(),
-                origin: self.scope.clone(),
-                is_late: false,
-                attributes: envelope.attributes(),
-                data: envelope.data().clone(),
-                is_caused: false,
-                is_change: false,
-            },
+            record: self.record(envelope, &tenant, correlation_id),
         })
+    }
+
+    fn record(&self, envelope: &Envelope, tenant: &TenantId, correlation_id: &str) -> Record {
+        let id_key = self.id_key(envelope.source(), envelope.id());
+        let key = envelope
+            .partitionkey()
+            .map_or(id_key, |key| scoped_key(&self.scope, tenant, key));
+        Record {
+            id: envelope.id().to_owned(),
+            id_key,
+            content_hash: self.publisher.content_hash(envelope),
+            key,
+            lane: i16::from(key.partition(LANES)),
+            kind: envelope.event_type().to_owned(),
+            tenant: tenant.as_str().to_owned(),
+            correlation_id: correlation_id.to_owned(),
+            causation_id: envelope.causationid().map(str::to_owned),
+            occurred_at: envelope.time().unwrap_or_else(clock::now),
+            depth: i16::try_from(envelope.depth().unwrap_or(0)).unwrap_or(i16::MAX),
+            is_muted: envelope.is_muted(),
+            origin: self.scope.clone(),
+            is_late: false,
+            attributes: envelope.attributes(),
+            data: envelope.data().clone(),
+            is_caused: false,
+            is_change: false,
+        }
     }
 
     /// The identity of a received event: ids are predictable, so it never is that of a local one.

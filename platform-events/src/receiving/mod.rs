@@ -6,6 +6,7 @@
 
 mod appending;
 mod arrival;
+mod canary;
 mod order;
 mod places;
 mod quarantine;

@@ -31,31 +31,14 @@ pub(super) struct Plan {
 /// log has under each (none once it is erased). What is neither appended, waits nor differs is known.
 pub(super) fn plan(links: &[Link<'_>], log: &HashMap<Key, Option<Vec<u8>>>) -> Plan {
     let mut plan = Plan::default();
-    let mut first: HashMap<Key, usize> = HashMap::new();
-    let mut new = Vec::new();
-    for (at, link) in links.iter().enumerate() {
-        let known = match (log.get(&link.id), first.get(&link.id)) {
-            (Some(content), _) => Some(content.as_deref()),
-            (None, Some(&first)) => Some(Some(links[first].content)),
-            (None, None) => None,
-        };
-        match known {
-            Some(Some(content)) if content != link.content => plan.differ.push(at),
-            Some(_) if log.contains_key(&link.id) => {}
-            // A second copy may name another predecessor, which may be there.
-            _ => {
-                first.entry(link.id).or_insert(at);
-                new.push(at);
-            }
-        }
-    }
+    let (new, at_hand) = unknown(links, log, &mut plan.differ);
     let mut done: HashSet<Key> = HashSet::new();
     let mut behind: HashMap<Key, Vec<usize>> = HashMap::new();
     for &at in &new {
         let link = &links[at];
         let waits_for = link.predecessor.filter(|before| {
             let is_there = log.contains_key(before) || done.contains(before);
-            !is_there && (!link.is_excused || first.contains_key(before))
+            !is_there && (!link.is_excused || at_hand.contains(before))
         });
         match waits_for {
             Some(before) => behind.entry(before).or_default().push(at),
@@ -72,6 +55,31 @@ pub(super) fn plan(links: &[Link<'_>], log: &HashMap<Key, Option<Vec<u8>>>) -> P
         }
     }
     plan
+}
+
+/// Finds what is new among `links`, every copy of it, with the ids at hand; other content under a known id differs.
+fn unknown(
+    links: &[Link<'_>],
+    log: &HashMap<Key, Option<Vec<u8>>>,
+    differ: &mut Vec<usize>,
+) -> (Vec<usize>, HashSet<Key>) {
+    let mut first: HashMap<Key, &[u8]> = HashMap::new();
+    let mut new = Vec::new();
+    for (at, link) in links.iter().enumerate() {
+        let here = log.get(&link.id);
+        let known = match here {
+            Some(content) => content.as_deref(),
+            None => first.get(&link.id).copied(),
+        };
+        if known.is_some_and(|content| content != link.content) {
+            differ.push(at);
+        } else if here.is_none() {
+            // A second copy may name another predecessor, which may be there.
+            first.entry(link.id).or_insert(link.content);
+            new.push(at);
+        }
+    }
+    (new, first.into_keys().collect())
 }
 
 /// Appends an event and, one after the other, everything that waited for it.

@@ -5,9 +5,12 @@ use platform_core::{Key, Tx};
 use super::appending::Fault;
 use super::arrival::Refusal;
 use super::receiver::Receiver;
+use crate::envelope::RECEIVE_MAX;
 
 /// The longest reason and name kept, in bytes.
 const TEXT_MAX: usize = 2_000;
+/// The most bytes kept of one delivery: twice what is read.
+const RAW_MAX: usize = 2 * RECEIVE_MAX;
 
 impl Receiver {
     /// Puts deliveries into quarantine; the same bytes lie there once.
@@ -23,14 +26,22 @@ impl Receiver {
         }
         for refusal in refusals {
             let raw_key = Key::of("quarantine", &[self.name.as_bytes(), &refusal.raw]);
+            let kept = &refusal.raw[..refusal.raw.len().min(RAW_MAX)];
+            let mut reason = storable(&refusal.reason);
+            if kept.len() < refusal.raw.len() {
+                reason = format!(
+                    "{reason}; of {} bytes the first are kept",
+                    refusal.raw.len()
+                );
+            }
             tx.query(INSERT)
                 .bind(self.name)
-                .bind(storable(&refusal.reason))
+                .bind(reason)
                 .bind(refusal.source.as_deref().map(storable))
                 .bind(refusal.event_id.as_deref().map(storable))
                 .bind(refusal.id_key)
                 .bind(raw_key)
-                .bind(refusal.raw.as_ref())
+                .bind(kept)
                 .execute()
                 .await?;
             let (reason, id) = (refusal.reason.as_str(), refusal.event_id.as_deref());

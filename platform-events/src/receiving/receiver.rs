@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use platform_core::Key;
 use platform_core::clock::Stopwatch;
-use platform_core::store::Dialect;
 use tokio_util::sync::CancellationToken;
 
 use super::Subscription;
@@ -202,36 +201,14 @@ impl Receiver {
         batch.deliveries.push(delivery);
     }
 
-    /// Appends a batch and acknowledges it. A batch that the store refuses is appended one by one.
+    /// Appends a batch and acknowledges it.
     async fn take(&self, batch: Batch, stop: &CancellationToken) -> Next {
         let Batch {
             deliveries,
             contents,
         } = batch;
-        let keys: Vec<Key> = contents.arrivals.iter().map(|a| a.record.id_key).collect();
-        let work = Work {
-            arrivals: &contents.arrivals,
-            refusals: &contents.refusals,
-            own: contents.own,
-            taken: Taken::Around(&keys),
-        };
-        let mut ended = self.insist(&work, stop).await;
-        if ended.is_err() && self.has_made_room().await {
-            ended = self.insist(&work, stop).await;
-        }
-        match ended {
-            Ok(Next::On) => {}
-            Ok(Next::Stop) => return Next::Stop,
-            Err(error) => {
-                tracing::warn!(
-                    subscription = self.name,
-                    error = chain(&error),
-                    "the store refuses a batch; it is repeated one by one"
-                );
-                if self.take_singly(&contents, stop).await == Next::Stop {
-                    return Next::Stop;
-                }
-            }
+        if self.append(&contents, stop).await == Next::Stop {
+            return Next::Stop;
         }
         crate::failpoint::reached("acknowledging");
         for delivery in deliveries {
@@ -243,10 +220,36 @@ impl Receiver {
         Next::On
     }
 
-    /// Makes partitions ahead of the log, whose absence looks like a refusal; answers whether it is worth a try.
-    async fn has_made_room(&self) -> bool {
-        let store = self.log.store();
-        store.dialect() == Dialect::Postgres && store.query(ROOM).fetch_one().await.is_ok()
+    /// Appends a batch. One that the store refuses is appended one by one, unless the store refuses everything.
+    async fn append(&self, contents: &Contents, stop: &CancellationToken) -> Next {
+        let keys: Vec<Key> = contents.arrivals.iter().map(|a| a.record.id_key).collect();
+        let work = Work {
+            arrivals: &contents.arrivals,
+            refusals: &contents.refusals,
+            own: contents.own,
+            taken: Taken::Around(&keys),
+        };
+        let mut wait = WAIT_MIN;
+        loop {
+            let error = match self.insist(&work, stop).await {
+                Ok(next) => return next,
+                Err(error) => error,
+            };
+            let why = format!("the store refuses a batch: {}", chain(&error));
+            tracing::warn!(subscription = self.name, why);
+            self.vitals.paused(self.name, Some(&why));
+            let next = if self.takes_others().await {
+                self.take_singly(contents, stop).await
+            } else {
+                // No delivery is to blame.
+                match self.pause(&mut wait, stop).await {
+                    Next::On => continue,
+                    Next::Stop => Next::Stop,
+                }
+            };
+            self.vitals.paused(self.name, None);
+            return next;
+        }
     }
 
     /// Appends each delivery by itself; what the store refuses even then is put aside.
@@ -303,13 +306,10 @@ impl Receiver {
     /// Commits `work` however long the store is away or the quarantine is full; an error is the store's refusal.
     async fn insist(&self, work: &Work<'_>, stop: &CancellationToken) -> Result<Next, Error> {
         let mut wait = WAIT_MIN;
-        let mut is_paused = false;
         loop {
             let why = match self.commit(work).await {
                 Ok(_) => {
-                    if is_paused {
-                        self.vitals.paused(self.name, None);
-                    }
+                    self.vitals.paused(self.name, None);
                     return Ok(Next::On);
                 }
                 Err(Fault::Store(error)) if !error.is_transient() => return Err(error),
@@ -319,7 +319,6 @@ impl Receiver {
             };
             tracing::warn!(subscription = self.name, why, "deliveries are held");
             self.vitals.paused(self.name, Some(&why));
-            is_paused = true;
             if self.pause(&mut wait, stop).await == Next::Stop {
                 return Ok(Next::Stop);
             }
@@ -349,7 +348,5 @@ impl Receiver {
     }
 }
 
-const ROOM: &str = "select platform_log_partition(last_value + greatest(1000,
-        (select value::bigint from platform_meta where name = 'partition_rows'))) from platform_log_seq";
 const BEGIN: &str = "insert into platform_subscription (name, began_at, swept_at)
     values ($1, (select now from platform_time), (select now from platform_time)) on conflict (name) do nothing";

@@ -87,8 +87,11 @@ impl Receiver {
                 tracing::warn!(
                     subscription = self.name,
                     error = chain(&error),
-                    "the store refuses waiting events; they are tried one by one"
+                    "the store refuses waiting events"
                 );
+                if !self.takes_others().await {
+                    return Err(Fault::Store(error));
+                }
                 self.release_singly().await
             }
             ended => ended,

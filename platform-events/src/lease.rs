@@ -173,10 +173,21 @@ impl Lease {
         Ok(())
     }
 
-    /// Ends the presence of this process.
+    /// Ends the presence of this process. It may meet another one that tidies it away, and then tries again.
     pub(crate) async fn leave(&self) -> Result<(), Error> {
+        for _ in 1..LEAVE_TRIES {
+            match self.try_leave().await {
+                Err(error) if error.is_transient() => tokio::time::sleep(LEAVE_WAIT).await,
+                left => return left,
+            }
+        }
+        self.try_leave().await
+    }
+
+    async fn try_leave(&self) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        for sql in [RELEASE_ALL, LEAVE_GROUPS, LEAVE] {
+        // In the order in which a renewal locks them.
+        for sql in [LEAVE, LEAVE_GROUPS, RELEASE_ALL] {
             tx.query(sql).bind(self.process).execute().await?;
         }
         tx.commit().await?;
@@ -186,8 +197,8 @@ impl Lease {
     /// Removes what dead processes left, and old runs.
     pub(crate) async fn tidy(&self, keep_runs: Duration) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        tx.query(TIDY_MEMBERS).execute().await?;
         tx.query(TIDY_PROCESSES).execute().await?;
+        tx.query(TIDY_MEMBERS).execute().await?;
         tx.commit().await?;
         // In small steps, so that the writer of SQLite is never held for long.
         for _ in 0..TIDY_STEPS {
@@ -202,6 +213,9 @@ impl Lease {
     }
 }
 
+/// How often a process tries to say that it leaves, and how long it waits between.
+const LEAVE_TRIES: usize = 5;
+const LEAVE_WAIT: Duration = Duration::from_millis(50);
 /// The most steps of 1,000 runs that one tidying removes.
 const TIDY_STEPS: usize = 500;
 

@@ -5,12 +5,13 @@ use std::time::Instant;
 use platform_core::Store;
 use platform_core::store::Dialect;
 use platform_events::envelope::Envelope;
+use platform_events::questions::Subject;
 use platform_events::{
     BatchHandler, Context, Effects, Handler, HandlerError, Received, Service, Start,
 };
 
 use crate::twin::TABLES;
-use crate::{Bed, peak_mib, postgres, rate, report, sqlite};
+use crate::{Bed, median, peak_mib, postgres, rate, report, sqlite};
 
 /// How many events the measures that write use.
 const WRITTEN: i64 = 100_000;
@@ -89,8 +90,8 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
         .unwrap();
     drop(service);
     match bed.store.dialect() {
-        Dialect::Sqlite => sqlite::fill_log(&bed.store, rows).await,
-        Dialect::Postgres => postgres::fill_log(&bed.store, rows).await,
+        Dialect::Sqlite => sqlite::fill_log(&bed.store, rows, sqlite::LOADED).await,
+        Dialect::Postgres => postgres::fill_log(&bed.store, rows, postgres::LOADED).await,
     }
     let before = peak_mib();
     let figure = drain(&bed.store, Nothing.from(Start::Beginning), rows).await;
@@ -124,6 +125,7 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
         "events/s",
         Some(figure / twin),
     );
+    ask(bed, rows).await;
     let figure = drain(&bed.store, Slices.from(from), written).await;
     report(
         "batch handler that writes one row each",
@@ -132,6 +134,38 @@ pub(crate) async fn run(bed: &Bed, rows: i64) {
         "events/s",
         None,
     );
+}
+
+/// Asks what an operator asks of a long log, each 20 times.
+async fn ask(bed: &Bed, rows: i64) {
+    let service = Service::builder("bank", bed.store.clone())
+        .handle(Nothing.from(Start::Beginning))
+        .handle(OneRow.from(Start::Beginning))
+        .build()
+        .await
+        .unwrap();
+    let (mut why, mut lag, mut why_not) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..20 {
+        let position = rows / 20 * n + 1;
+        let since = Instant::now();
+        service.why(Subject::Position(position)).await.unwrap();
+        why.push(since.elapsed().as_secs_f64() * 1e3);
+        let since = Instant::now();
+        service.lag().await.unwrap();
+        lag.push(since.elapsed().as_secs_f64() * 1e3);
+        let since = Instant::now();
+        service.why_not("nothing", position).await.unwrap();
+        why_not.push(since.elapsed().as_secs_f64() * 1e3);
+    }
+    report("why, of one event", bed.name, median(why), "ms", None);
+    report(
+        "why not, of one event",
+        bed.name,
+        median(why_not),
+        "ms",
+        None,
+    );
+    report("lag, of all handlers", bed.name, median(lag), "ms", None);
 }
 
 async fn drain(store: &Store, handler: platform_events::handler::Registration, rows: i64) -> f64 {

@@ -15,6 +15,7 @@ mod handle;
 mod latency;
 mod postgres;
 mod publish;
+mod relay;
 mod sqlite;
 mod twin;
 
@@ -120,6 +121,9 @@ async fn main() {
         for bed in beds(&server).await {
             handle::run(&bed, rows_from_env()).await;
         }
+    }
+    if is_wanted("relay") {
+        relay::run(&server, rows_from_env() / 2).await;
     }
     println!("took {:?}", since.elapsed());
 }

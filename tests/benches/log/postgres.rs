@@ -58,7 +58,7 @@ pub(crate) async fn fill_ids(store: &Store, count: i64) {
 }
 
 /// Loads the log with events of one type, as publishers would have left them.
-pub(crate) async fn fill_log(store: &Store, count: i64) {
+pub(crate) async fn fill_log(store: &Store, count: i64, attributes: &str) {
     let pool = store.postgres().unwrap();
     sqlx::query("select platform_log_partition($1)")
         .bind(count + 1)
@@ -71,7 +71,7 @@ pub(crate) async fn fill_log(store: &Store, count: i64) {
     ] {
         let query = sqlx::query(sql);
         let query = if sql == LOAD {
-            query.bind(count).bind(LOADED).bind(PAYLOAD)
+            query.bind(count).bind(attributes).bind(PAYLOAD)
         } else {
             query
         };
@@ -128,7 +128,7 @@ async fn write(store: &Store, lane: i16, chunk: &[PgRow]) {
 }
 
 const ATTRIBUTES: &str = r#"{"specversion":"1.0","id":"6f1c1d1e-0000-8000-8000-000000000001","source":"bank","type":"account.updated","subject":"17","time":"2026-01-01T00:00:00.000000Z","datacontenttype":"application/json","correlationid":"6f1c1d1e-0000-8000-8000-000000000001","entitytype":"account","entityversion":"17","partitionkey":"account/17","schemaversion":"1","tenantid":"default"}"#;
-const LOADED: &str = r#"{"specversion":"1.0","id":"x","source":"bank","type":"account.updated","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","tenantid":"default"}"#;
+pub(crate) const LOADED: &str = r#"{"specversion":"1.0","id":"x","source":"bank","type":"account.updated","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","tenantid":"default"}"#;
 const PAYLOAD: &[u8] = br#"{"text":"a payload of about a hundred bytes, as small events have them; nobody reads it here"}"#;
 const LOG: &str = "insert into twin_log (lane, key, id_key, type, tenant, correlation_id, occurred_at,
         recorded_at, attributes, data)
@@ -137,8 +137,8 @@ const LOG: &str = "insert into twin_log (lane, key, id_key, type, tenant, correl
 const ID: &str = "insert into twin_id (id_key, seq, content_hash) values ($1, $2, $3)";
 const LOAD: &str = "insert into platform_log (seq, lane, key, id_key, type, tenant, correlation_id, occurred_at,
         recorded_at, attributes, data)
-    select n, n % 16, md5((n % 10000)::text)::uuid, md5(n::text)::uuid, 'account.updated', 'default', 'x',
-        now(), now(), $2, $3 from generate_series(1, $1) n";
+    select n, n % 16, md5((n % 10000)::text)::uuid, md5(n::text)::uuid, 'account.updated', 'default', n::text,
+        now(), now(), replace($2, '{n}', (n % 10000)::text), $3 from generate_series(1, $1) n";
 const EFFECT: &str = "insert into effect (seq, n) values ($1, $2)";
 const RUN: &str = "insert into twin_run (seq_from, seq_to) values ($1, $2)";
 const LANE: &str =

@@ -42,12 +42,12 @@ pub(crate) async fn twin(store: &Store, id: i64) {
 }
 
 /// Loads the log with events of one type, as publishers would have left them.
-pub(crate) async fn fill_log(store: &Store, count: i64) {
+pub(crate) async fn fill_log(store: &Store, count: i64, attributes: &str) {
     let mut tx = store.begin().await.unwrap();
     let conn = tx.sqlite().unwrap();
     sqlx::query(LOAD)
         .bind(count)
-        .bind(LOADED)
+        .bind(attributes)
         .bind(PAYLOAD)
         .execute(conn)
         .await
@@ -87,7 +87,7 @@ pub(crate) async fn effects(store: &Store, count: i64, batch: i64) {
 }
 
 const ATTRIBUTES: &str = r#"{"specversion":"1.0","id":"6f1c1d1e-0000-8000-8000-000000000001","source":"bank","type":"account.updated","subject":"17","time":"2026-01-01T00:00:00.000000Z","datacontenttype":"application/json","correlationid":"6f1c1d1e-0000-8000-8000-000000000001","entitytype":"account","entityversion":"17","partitionkey":"account/17","schemaversion":"1","tenantid":"default"}"#;
-const LOADED: &str = r#"{"specversion":"1.0","id":"x","source":"bank","type":"account.updated","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","tenantid":"default"}"#;
+pub(crate) const LOADED: &str = r#"{"specversion":"1.0","id":"x","source":"bank","type":"account.updated","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","tenantid":"default"}"#;
 const PAYLOAD: &[u8] = br#"{"text":"a payload of about a hundred bytes, as small events have them; nobody reads it here"}"#;
 const LOG: &str =
     "insert into twin_log (lane, key, id_key, type, tenant, correlation_id, occurred_at,
@@ -98,7 +98,7 @@ const ID: &str = "insert into twin_id (id_key, seq, content_hash) values ($1, $2
 const LOAD: &str = "with recursive n(n) as (select 1 union all select n + 1 from n where n < $1)
     insert into platform_log (seq, lane, key, id_key, type, tenant, correlation_id, occurred_at,
         recorded_at, attributes, data)
-    select n, n % 16, randomblob(16), randomblob(16), 'account.updated', 'default', 'x', 0, 0, $2, $3 from n";
+    select n, n % 16, cast(printf('%016d', n % 10000) as blob), cast(printf('%016d', n) as blob), 'account.updated', 'default', cast(n as text), 0, 0, replace($2, '{n}', n % 10000), $3 from n";
 const EFFECT: &str = "insert into effect (seq, n) values ($1, $2)";
 const RUN: &str = "insert into twin_run (seq_from, seq_to) values ($1, $2)";
 const LANE: &str =

@@ -29,7 +29,7 @@ pub enum Cause {
     Rejected,
     /// The policy's attempts are spent.
     Exhausted,
-    /// It killed its process three times.
+    /// It was in hand when its process died, three times in a row.
     Crash,
     /// It took its database connection down three times.
     Database,

@@ -111,7 +111,13 @@ async fn a_cancelled_write_is_there_as_a_whole_or_not_at_all(database: Database)
     let mut finished = 0;
     for nth in 0..CANCELLED {
         let name = format!("item-{nth}");
-        let done = cut_off(round.below(16), write(&store, &name)).await;
+        // How often a write waits depends on the machine: some are cut off early, some hardly ever.
+        let waits = if nth % 2 == 0 {
+            round.below(4)
+        } else {
+            4 + round.below(24)
+        };
+        let done = cut_off(waits, write(&store, &name)).await;
         finished += i64::from(done.is_some());
         assert_clean(&store, &name).await;
     }

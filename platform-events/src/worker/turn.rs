@@ -26,8 +26,9 @@ const BATCH_FOR: Duration = Duration::from_millis(50);
 const CONFLICTS_MAX: u32 = 10;
 /// How often an event may lose its connection although the store answered just before and nothing else ran.
 pub(super) const LOSSES_MAX: u32 = 3;
-/// Process deaths after which the event in hand is parked.
-const CRASHES_PARK: i64 = 3;
+/// Deaths of its owners after which a lane parks the event in hand: the one that made its events suspects, which is
+/// nobody's fault yet, and three with this event in hand. With two, random kills of a busy process parked innocents.
+const CRASHES_PARK: i64 = 4;
 
 /// The work of one lane on one chunk of the log.
 pub(super) struct Turn {

@@ -157,6 +157,7 @@ fn filled(sql: &str, oid: i64) -> String {
     let lock = i32::from_ne_bytes(u32::try_from(oid).unwrap().to_ne_bytes());
     sql.replace("{schema}", "\"public\"")
         .replace("{oid}", &oid.to_string())
+        .replace("{partition}", "platform_log_0_1000000")
         .replace("{lock}", &lock.to_string())
 }
 

@@ -271,7 +271,11 @@ pub(crate) async fn count(store: &Store, sql: &'static str) -> i64 {
 
 /// Starts a statement with nothing but nulls for its placeholders.
 pub(crate) fn with_nulls<'s>(store: &'s Store, sql: &'static str) -> Query<'s> {
-    let outside = sql
+    let uncommented: String = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .collect();
+    let outside = uncommented
         .split('\'')
         .step_by(2)
         .flat_map(|part| part.split('$').skip(1));

@@ -150,15 +150,29 @@ fn check(sql: &str, bound: usize) -> Result<(), Error> {
     ))
 }
 
-/// The greatest `$n` outside of quotation marks.
+/// The greatest `$n` outside of quotation marks and comments.
 fn placeholders(sql: &str) -> usize {
-    let mut most = 0;
-    // Every second part lies between single quotation marks.
-    for part in sql.split('\'').step_by(2) {
-        for rest in part.split('$').skip(1) {
-            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-            most = rest[..digits].parse().map_or(most, |n: usize| n.max(most));
-        }
+    let (mut most, mut rest) = (0, sql);
+    while let Some(at) = rest.find(['$', '\'', '"', '-', '/']) {
+        rest = &rest[at..];
+        let end = match rest.as_bytes() {
+            // A doubled quotation mark ends one text and begins the next.
+            [b'\'', ..] => rest[1..].find('\'').map(|end| end + 2),
+            [b'"', ..] => rest[1..].find('"').map(|end| end + 2),
+            [b'-', b'-', ..] => rest.find('\n'),
+            [b'/', b'*', ..] => rest.find("*/").map(|end| end + 2),
+            [b'$', digits @ ..] => {
+                let count = digits
+                    .iter()
+                    .take_while(|byte| byte.is_ascii_digit())
+                    .count();
+                let number: usize = rest[1..=count].parse().unwrap_or(0);
+                most = most.max(number);
+                Some(count + 1)
+            }
+            _ => Some(1),
+        };
+        rest = end.map_or("", |end| &rest[end..]);
     }
     most
 }
@@ -188,6 +202,10 @@ mod tests {
             ("select '$9', $1, 'it''s $7'", 1),
             ("select $12::text", 12),
             ("select '{$.a}', x", 0),
+            ("select 1 -- it's $3\n where x = $1", 1),
+            ("select 1 /* it's $3 */ + $2 - $1 / 2", 2),
+            ("select \"it's $4\", 'a -- $5', $1", 1),
+            ("select 1 -- the end's $9", 0),
         ] {
             assert_eq!(placeholders(sql), expected, "{sql}");
         }

@@ -149,7 +149,11 @@ impl Receiver {
     /// subscription.
     async fn open(&self, tx: &mut Tx, is_passing: bool) -> Result<Opening, Error> {
         if tx.dialect() == Dialect::Postgres {
-            let sql = if is_passing { LOCK_ALONE } else { LOCK_SHARED };
+            let sql = if is_passing {
+                LOCK_ALONE_POSTGRES
+            } else {
+                LOCK_SHARED_POSTGRES
+            };
             tx.query(sql).bind(self.scope.as_str()).execute().await?;
         }
         let row = tx.query(OPENING).bind(self.name).fetch_one().await?;
@@ -322,9 +326,11 @@ impl Receiver {
     }
 }
 
-const LOCK_SHARED: &str = "select set_config('idle_in_transaction_session_timeout', '8000', true),
+const LOCK_SHARED_POSTGRES: &str =
+    "select set_config('idle_in_transaction_session_timeout', '8000', true),
     pg_advisory_xact_lock_shared(hashtextextended('platform_receiving/' || $1, 0))";
-const LOCK_ALONE: &str = "select set_config('idle_in_transaction_session_timeout', '8000', true),
+const LOCK_ALONE_POSTGRES: &str =
+    "select set_config('idle_in_transaction_session_timeout', '8000', true),
     pg_advisory_xact_lock(hashtextextended('platform_receiving/' || $1, 0))";
 const OPENING: &str = "select t.now, s.began_at, s.open_us
     from platform_time t, platform_subscription s where s.name = $1";

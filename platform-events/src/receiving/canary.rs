@@ -13,7 +13,7 @@ impl Receiver {
     /// partition is mended on the way.
     pub(super) async fn takes_others(&self) -> bool {
         if self.log.store().dialect() == Dialect::Postgres {
-            let made = self.log.store().query(ROOM).fetch_one().await;
+            let made = self.log.store().query(ROOM_POSTGRES).fetch_one().await;
             tracing::debug!(is_made = made.is_ok(), "made room in the log");
         }
         match self.try_canary().await {
@@ -43,5 +43,5 @@ impl Receiver {
     }
 }
 
-const ROOM: &str = "select platform_log_partition(last_value + greatest(1000,
+const ROOM_POSTGRES: &str = "select platform_log_partition(last_value + greatest(1000,
         (select value::bigint from platform_meta where name = 'partition_rows'))) from platform_log_seq";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use platform_core::store::Row;
+use platform_core::store::{Dialect, Row};
 use serde::Serialize;
 
 use crate::{Error, Service, seconds};
@@ -69,7 +69,11 @@ impl Service {
         let service = self.parts.service.as_str();
         let groups = store.query(GROUPS).bind(service).bind(ORPHANED_AFTER);
         let groups = groups.fetch_all().await?;
-        let lanes = store.query(LANES).bind(service).fetch_all().await?;
+        let sql = match store.dialect() {
+            Dialect::Sqlite => LANES_SQLITE,
+            Dialect::Postgres => LANES_POSTGRES,
+        };
+        let lanes = store.query(sql).bind(service).fetch_all().await?;
         let mut lags = Vec::with_capacity(groups.len());
         for row in &groups {
             let id: i64 = row.get("id")?;
@@ -124,14 +128,24 @@ const GROUPS: &str = "select g.id, g.name, g.subscription,
             and not exists (select 1 from platform_member m join platform_process p on p.id = m.process
                 where m.group_id = g.id and p.expires_at > (select now from platform_time)) as is_orphaned
     from platform_group g where g.service = $1 and g.retired_at is null order by g.name";
-/// The row comparison leaves only the index over (lane, seq) to look by.
-const LANES: &str = "select l.group_id, l.lane, l.position, l.resume_at,
+const LANES_SQLITE: &str = "select l.group_id, l.lane, l.position, l.resume_at,
         (select p.name from platform_process p
             where p.id = l.process and p.expires_at > (select now from platform_time)) as holder,
         (select now from platform_time) - case when l.lane < 0
             then (select e.recorded_at from platform_log e where e.seq > l.position order by e.seq limit 1)
             else (select e.recorded_at from platform_log e
-                where (e.lane, e.seq) > (l.lane, l.position) and e.lane = l.lane
+                where e.lane = l.lane and e.seq > l.position order by e.seq limit 1) end as oldest
+    from platform_lane l join platform_group g on g.id = l.group_id
+    where g.service = $1 and g.retired_at is null order by l.group_id, l.lane";
+/// The row comparisons leave only the index over (lane, seq) to look by.
+const LANES_POSTGRES: &str = "select l.group_id, l.lane, l.position, l.resume_at,
+        (select p.name from platform_process p
+            where p.id = l.process and p.expires_at > (select now from platform_time)) as holder,
+        (select now from platform_time) - case when l.lane < 0
+            then (select e.recorded_at from platform_log e where e.seq > l.position order by e.seq limit 1)
+            else (select e.recorded_at from platform_log e
+                where (e.lane, e.seq) > (l.lane, l.position) and (e.lane, e.seq) <= (l.lane, 9223372036854775807)
+                  and e.seq > l.position
                 order by e.lane, e.seq limit 1) end as oldest
     from platform_lane l join platform_group g on g.id = l.group_id
     where g.service = $1 and g.retired_at is null order by l.group_id, l.lane";

@@ -3,7 +3,7 @@
 //! A draft knows nothing of the log: the publisher gives it an id, a key and what it inherits.
 
 use chrono::{DateTime, Utc};
-use platform_core::{Actor, Change, CorrelationId, TenantId};
+use platform_core::{Actor, Change, CorrelationId, Key, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -221,6 +221,12 @@ impl IntoDrafts for Change {
             },
         }])
     }
+}
+
+/// What tells an event apart from all others. A foreign one never takes the place of a local one, whose scope is
+/// empty.
+pub(crate) fn event_key(scope: &str, source: &str, id: &str) -> Key {
+    Key::of("event-id", &[scope, source, id].map(str::as_bytes))
 }
 
 /// The partition key of an entity: all its changes are in order.

@@ -4,10 +4,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use platform_core::{ChangePayload, Entity, TenantId};
+use platform_core::{ChangePayload, Entity, Key, TenantId};
 
 use crate::envelope::Envelope;
-use crate::event::Event;
+use crate::event::{Event, event_key};
 use crate::log::LogRow;
 use crate::replay::{Again, Phase, Redo};
 
@@ -133,6 +133,12 @@ impl<T> Received<T> {
         &self.envelope
     }
 
+    /// Returns what tells it apart from every other event: equal for all deliveries of one event, and never equal for
+    /// a local and a foreign one. What a consequence writes takes its ids from it.
+    pub fn identity(&self) -> Key {
+        event_key(&self.origin, self.envelope.source(), self.envelope.id())
+    }
+
     /// Returns whose it is.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -192,7 +198,7 @@ impl<T> Deref for Received<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) seq: i64,
-    pub(crate) key: platform_core::Key,
+    pub(crate) key: Key,
     pub(crate) tenant: String,
     pub(crate) origin: String,
     pub(crate) kind: String,

@@ -6,7 +6,7 @@ use platform_core::store::Conn;
 use platform_core::{CorrelationId, Key, TenantId, Tx, clock};
 
 use crate::envelope::{Envelope, PUBLISH_MAX};
-use crate::event::{Draft, Identity, IntoDrafts};
+use crate::event::{Draft, Identity, IntoDrafts, event_key};
 use crate::log::{Appended, LANES, Log, Record};
 use crate::pattern::check_type;
 use crate::replay::Again;
@@ -184,7 +184,7 @@ impl Publisher {
         };
         let id = self.id(draft, &tenant, cause, nth);
         let envelope = self.envelope(draft, &id, &tenant, cause, payload)?;
-        let id_key = Key::of("event-id", &[b"", self.source.as_bytes(), id.as_bytes()]);
+        let id_key = event_key("", &self.source, &id);
         let key = draft
             .key
             .as_deref()

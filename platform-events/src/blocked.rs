@@ -109,15 +109,21 @@ pub(crate) struct Due {
 }
 
 /// Makes the row of a key whose event failed for the first time, or that becomes the head itself.
+///
+/// A key that was blocked further on when a replay fails at one of its events has its head moved back: what lies
+/// between is handled again first, then the head as before.
 pub(crate) async fn block(
     tx: &mut Tx,
     (group, lane): (i64, i16),
     event: &Stored,
     (attempts, reason, next): (u32, Option<&str>, &Next),
+    redo: Option<Redo>,
 ) -> Result<(), Error> {
     let (state, cause, wait) = next.columns();
     let reasons: Vec<&str> = reason.into_iter().collect();
-    tx.query(BLOCK)
+    let sql = if redo.is_some() { BLOCK_AGAIN } else { BLOCK };
+    let mut query = tx
+        .query(sql)
         .bind(group)
         .bind(event.key)
         .bind(lane)
@@ -129,41 +135,14 @@ pub(crate) async fn block(
         .bind(reason)
         .bind(attempts)
         .bind(serde_json::json!(reasons).to_string())
-        .bind(wait)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// As [`block`], for an event that a replay handles again. A key that was blocked further on has its head moved
-/// back: what lies between is handled again first, then the head as before.
-pub(crate) async fn block_again(
-    tx: &mut Tx,
-    (group, lane): (i64, i16),
-    event: &Stored,
-    (attempts, reason, next): (u32, Option<&str>, &Next),
-    redo: Redo,
-) -> Result<(), Error> {
-    let (state, cause, wait) = next.columns();
-    let reasons: Vec<&str> = reason.into_iter().collect();
-    tx.query(BLOCK_AGAIN)
-        .bind(group)
-        .bind(event.key)
-        .bind(lane)
-        .bind(event.tenant.as_str())
-        .bind(event.seq)
-        .bind(event.kind.as_str())
-        .bind(state)
-        .bind(cause)
-        .bind(reason)
-        .bind(attempts)
-        .bind(serde_json::json!(reasons).to_string())
-        .bind(wait)
-        .bind(redo.again.number)
-        .bind(redo.muted_until)
-        .bind(redo.resume_at)
-        .execute()
-        .await?;
+        .bind(wait);
+    if let Some(redo) = redo {
+        query = query
+            .bind(redo.again.number)
+            .bind(redo.muted_until)
+            .bind(redo.resume_at);
+    }
+    query.execute().await?;
     Ok(())
 }
 

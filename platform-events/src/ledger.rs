@@ -1,6 +1,7 @@
 //! What a consequence remembers of the events it followed, in a form that one `why` and one `audit` can ask.
 
 use async_trait::async_trait;
+use platform_core::store::Row;
 use platform_core::{Key, Store, TenantId};
 use serde::Serialize;
 
@@ -64,4 +65,18 @@ pub struct Origin {
     pub correlation_id: String,
     /// Its id.
     pub event_id: String,
+}
+
+impl Origin {
+    /// Reads the columns `tenant`, `correlation_id` and `event_id`, which the tables of all consequences have.
+    ///
+    /// # Errors
+    /// When the row has no such columns.
+    pub fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            tenant: row.get("tenant")?,
+            correlation_id: row.get("correlation_id")?,
+            event_id: row.get("event_id")?,
+        })
+    }
 }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use crate::Error;
 use crate::event::entity_key;
 use crate::log::Position;
-use crate::pattern::Pattern;
 use crate::publisher::lane_key;
 use crate::seconds;
+use crate::subscription::Subscription;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -244,16 +244,12 @@ struct Cover {
 
 impl Cover {
     fn read(row: &Row) -> Result<Self, Error> {
-        let subscription: String = row.get("subscription")?;
-        let patterns: Vec<String> = serde_json::from_str(&subscription)
-            .map_err(|error| Error::damaged("a subscription is no list").with_source(error))?;
+        let subscription = Subscription::parse(&row.get::<String>("subscription")?)?;
         let kind: String = row.get("type")?;
-        let asked = patterns.iter().map(|text| Pattern::parse(text));
-        let asked = asked.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             run: run(row)?,
             position: row.get("seq")?,
-            is_asked: asked.iter().any(|pattern| pattern.matches(&kind)),
+            is_asked: subscription.matches(&kind),
             is_held: row.get("is_held")?,
         })
     }

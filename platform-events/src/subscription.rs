@@ -45,7 +45,8 @@ impl Subscription {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
+    /// Reads the stored form.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let patterns: Vec<String> = serde_json::from_str(text).map_err(|error| {
             Error::damaged("platform_group holds a subscription that is no list").with_source(error)
         })?;
@@ -59,6 +60,11 @@ impl Subscription {
 
     pub(crate) fn patterns(&self) -> &[Pattern] {
         &self.patterns
+    }
+
+    /// Answers whether it asks for events of type `kind`.
+    pub(crate) fn matches(&self, kind: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(kind))
     }
 
     /// Answers whether it asks for everything that `other` asks for.

@@ -56,14 +56,7 @@ impl Ledger for Queued {
 
     async fn origin(&self, store: &Store, id: Key) -> Result<Option<Origin>, Error> {
         let row = store.query(ORIGIN).bind(id).fetch_optional().await?;
-        let origin = |row: platform_core::store::Row| {
-            Ok(Origin {
-                tenant: row.get("tenant")?,
-                correlation_id: row.get("correlation_id")?,
-                event_id: row.get("event_id")?,
-            })
-        };
-        row.map(origin).transpose()
+        row.as_ref().map(Origin::read).transpose()
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use platform_core::store::{Dialect, Row};
 use serde::Serialize;
 
+use crate::subscription::Subscription;
 use crate::{Error, Service, seconds};
 
 /// How long nobody may have had a handler before it counts as orphaned.
@@ -90,12 +91,11 @@ impl Service {
 }
 
 fn group(row: &Row) -> Result<GroupLag, Error> {
-    let subscription: String = row.get("subscription")?;
+    let subscription = Subscription::parse(&row.get::<String>("subscription")?)?;
+    let patterns = subscription.patterns().iter();
     Ok(GroupLag {
         handler: row.get("name")?,
-        patterns: serde_json::from_str(&subscription).map_err(|error| {
-            Error::damaged("platform_group holds a subscription that is no list").with_source(error)
-        })?,
+        patterns: patterns.map(ToString::to_string).collect(),
         lanes: Vec::new(),
         waiting: row.get("waiting")?,
         parked: row.get("parked")?,

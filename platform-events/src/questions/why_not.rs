@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::not_found;
 use crate::blocked::Cause;
 use crate::log::{LogRow, Position};
-use crate::pattern::Pattern;
 use crate::status::{Outcome, Run};
+use crate::subscription::Subscription;
 use crate::{Error, Service};
 
 /// What a handler has made of an event, or what keeps it from it. `Display` says it in a sentence.
@@ -84,9 +84,9 @@ impl Service {
         let Some(event) = self.parts.log.at(position).await? else {
             return self.no_event(position).await;
         };
-        let asked = patterns(&group.get::<String>("subscription")?)?;
-        if !asked.iter().any(|pattern| pattern.matches(&event.kind)) {
-            let patterns = asked.iter().map(ToString::to_string).collect();
+        let asked = Subscription::parse(&group.get::<String>("subscription")?)?;
+        if !asked.matches(&event.kind) {
+            let patterns = asked.patterns().iter().map(ToString::to_string).collect();
             return Ok(WhyNot::NotAsked { patterns });
         }
         if let Some(answer) = self.held(&group, &event).await? {
@@ -155,8 +155,8 @@ impl Service {
         }
         let narrowed = self.store().query(NARROWED).bind(id).bind(event.seq);
         for row in narrowed.fetch_all().await? {
-            let missed = patterns(&row.get::<String>("subscription")?)?;
-            if missed.iter().any(|pattern| pattern.matches(&event.kind)) {
+            let missed = Subscription::parse(&row.get::<String>("subscription")?)?;
+            if missed.matches(&event.kind) {
                 return Ok(WhyNot::PassedOver);
             }
         }
@@ -170,12 +170,6 @@ impl Service {
         }
         Ok(WhyNot::Handled(run.map(Box::new)))
     }
-}
-
-fn patterns(subscription: &str) -> Result<Vec<Pattern>, Error> {
-    let texts: Vec<String> = serde_json::from_str(subscription)
-        .map_err(|error| Error::damaged("a subscription is no list").with_source(error))?;
-    texts.iter().map(|text| Pattern::parse(text)).collect()
 }
 
 impl fmt::Display for WhyNot {

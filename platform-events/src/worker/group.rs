@@ -104,8 +104,7 @@ impl Group {
 
     /// Answers whether an event type is asked for.
     pub(super) fn matches_type(&self, kind: &str) -> bool {
-        let mut patterns = self.subscription.patterns().iter();
-        patterns.any(|pattern| pattern.matches(kind))
+        self.subscription.matches(kind)
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {

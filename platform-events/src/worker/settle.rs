@@ -154,7 +154,7 @@ impl Worker {
                 !lane.is_blocked(event.key, event.seq) && !lane.has_been_through(event.seq);
             if is_free && heads.iter().all(|head| head.key != event.key) {
                 let first = (0, None, &Next::Again(Duration::ZERO));
-                blocked::block(tx, (group.id, lane.number), event, first).await?;
+                blocked::block(tx, (group.id, lane.number), event, first, None).await?;
                 heads.push(event);
             }
         }
@@ -278,12 +278,8 @@ impl Worker {
         let mut unit = Unit::new(&self.ground, lane.token);
         let tx = unit.tx().await?;
         let row = (attempts, Some(reason), next);
-        match lane.redo().filter(|_| event.again.is_some()) {
-            Some(redo) => {
-                blocked::block_again(tx, (group.id, lane.number), event, row, redo).await?;
-            }
-            None => blocked::block(tx, (group.id, lane.number), event, row).await?,
-        }
+        let redo = lane.redo().filter(|_| event.again.is_some());
+        blocked::block(tx, (group.id, lane.number), event, row, redo).await?;
         let run = Ended {
             group: group.id,
             lane: lane.number,

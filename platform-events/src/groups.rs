@@ -6,6 +6,7 @@ use platform_core::store::{Dialect, Row};
 use crate::handler::{Lanes, Start};
 use crate::log::{LANES, Log, Position, WHOLE};
 use crate::registry::Spec;
+use crate::retention::{self, TRIMMED};
 use crate::subscription::Subscription;
 use crate::{Error, ErrorKind};
 
@@ -171,8 +172,7 @@ async fn create(
 
 async fn trimmed(tx: &mut Tx) -> Result<Position, Error> {
     let trimmed: String = tx.query(TRIMMED).fetch_one().await?.get("value")?;
-    let damaged = |error| Error::damaged("`trimmed_to` is no position").with_source(error);
-    trimmed.parse().map_err(damaged)
+    retention::position(&trimmed)
 }
 
 async fn start_position(tx: &mut Tx, start: &Start, bound: Position) -> Result<Position, Error> {
@@ -257,5 +257,4 @@ const RETIRE: &str = "update platform_group set retired_at = (select now from pl
         select 1 from platform_member m join platform_process p on p.id = m.process
         where m.group_id = platform_group.id and p.expires_at > (select now from platform_time))
     returning id";
-const TRIMMED: &str = "select value from platform_meta where name = 'trimmed_to'";
 const SINCE: &str = "select min(seq) as seq from platform_log where recorded_at >= $1";

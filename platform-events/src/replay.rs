@@ -8,7 +8,7 @@ use platform_core::{Actor, Store, Tx};
 
 use crate::log::Position;
 use crate::registry::Erased;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, retention};
 
 /// Which stretch of the log a group shall handle again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,7 @@ async fn write(
 
 fn check(replay: Replay, reach: &platform_core::store::Row) -> Result<(), Error> {
     let trimmed: String = reach.get("trimmed_to")?;
-    let damaged = |error| Error::damaged("`trimmed_to` is no position").with_source(error);
-    let trimmed: Position = trimmed.parse().map_err(damaged)?;
+    let trimmed = retention::position(&trimmed)?;
     let last: Position = reach.get("last")?;
     if replay.is_rebuild && trimmed > 0 {
         return Err(Error::invalid(format!(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::not_found;
 use crate::blocked::Cause;
 use crate::log::{LogRow, Position};
+use crate::retention::TRIMMED;
 use crate::status::{Outcome, Run};
 use crate::subscription::Subscription;
 use crate::{Error, Service};
@@ -214,7 +215,6 @@ impl fmt::Display for WhyNot {
 const GROUP: &str = "select g.id, g.name, g.subscription, g.start_position,
         (select min(m.pause_reason) from platform_member m where m.group_id = g.id) as paused
     from platform_group g where g.service = $1 and g.name = $2";
-const TRIMMED: &str = "select value from platform_meta where name = 'trimmed_to'";
 const BLOCKED: &str = "select head, state, cause, reason, attempts from platform_blocked
     where group_id = $1 and key = $2 and head <= $3 and tenant = $4";
 const LANE: &str = "select l.position,

@@ -65,6 +65,12 @@ struct Stretch {
     to: Position,
 }
 
+/// Reads how far the log is trimmed.
+pub(crate) fn position(trimmed_to: &str) -> Result<Position, Error> {
+    let damaged = |error| Error::damaged("`trimmed_to` is no position").with_source(error);
+    trimmed_to.parse().map_err(damaged)
+}
+
 /// Removes every stretch that may go.
 pub(crate) async fn trim(store: &Store, retention: &Retention) -> Result<Trimmed, Error> {
     let limit = store.query(LIMIT).bind(retention.keep).fetch_one().await?;
@@ -187,6 +193,7 @@ const LIMIT: &str = "select min(up_to) as up_to from (
     from platform_lane l join platform_group g on g.id = l.group_id where g.retired_at is null
     union all
     select coalesce(min(head) - 1, 9223372036854775807) from platform_blocked) c";
-const TRIMMED: &str = "select value from platform_meta where name = 'trimmed_to'";
+/// How far the log is trimmed, as text; see [`position`].
+pub(crate) const TRIMMED: &str = "select value from platform_meta where name = 'trimmed_to'";
 const PAGE: &str = "select seq, attributes, data from platform_log
     where seq > $1 and seq <= $2 order by seq limit 1000";
